@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+# One thread a process: joblib runs the folds side by side.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with everything in it (uv, from the lock file)
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## classify a sample article with the shipped model and write a page about it
+	$(BIN)/stance classify stance/samples/article.txt --format table
+	@$(BIN)/stance report stance/samples/article.txt --output out/demo
+	@echo "Open it: out/demo/index.html (figures in out/demo/figures)"
+
+train: $(READY) ## train the shipped model anew from data/
+	$(BIN)/stance train data --output stance/model.safetensors
+
+evaluate: $(READY) ## cross-validate on data/ and write the report to experiments/evaluation
+	$(BIN)/stance evaluate data --report experiments/evaluation
+
+report: $(READY) ## write pages, model card and datasheet again from the committed result
+	$(BIN)/stance report experiments/evaluation/result.json --output out/report
+	$(BIN)/python experiments/cards.py
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, format, types, corpus; rewrites nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/stance corpus check data
+
+lock: ## resolve requirements.lock anew from setup.cfg
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --no-header --extra dev --override overrides.txt setup.cfg --output-file requirements.lock
+
+clean: ## remove what the other targets made
+	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help setup demo train evaluate report test check lock clean

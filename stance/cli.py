@@ -1,0 +1,479 @@
+"""The command line: parse, call the library, render."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import stance
+from stance.text import InputError
+
+# Heavy modules are imported inside the commands: --help and errors in usage come at once.
+
+FORMATS = ("table", "jsonl", "csv", "parquet")
+_PATH = click.Path(path_type=Path)
+
+
+class _Group(click.Group):
+    """Bad input is one line on stderr and exit code 2; a closed pipe is 141, quietly."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+            return found
+        except InputError as error:
+            click.echo(f"stance: {error}", err=True)
+            ctx.exit(2)
+        except BrokenPipeError:
+            # what is left in the buffer has nowhere to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(141)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(stance.__version__, prog_name="stance")
+def main() -> None:
+    """Stance and framing of Arabic passages on the Russia–North Korea alliance."""
+
+
+# --- classify -------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, type=_PATH, metavar="[INPUT]...")
+@click.option("--format", "form", type=click.Choice(FORMATS),
+              help="Default: a table on a terminal, jsonl otherwise.")
+@click.option("--output", "-o", type=_PATH, help="Write to this file instead of standard output.")
+@click.option("--model", "model_path", type=_PATH, help="Default: the model in the package.")
+@click.option("--explain", is_flag=True, help="Add the words behind each label ('because').")
+@click.option("--articles", is_flag=True, help="A table's row is an article, not a passage.")
+@click.option("--prior", multiple=True, metavar="TASK:LABEL=SHARE",
+              help="Assume another class prior, e.g. stance:neutral=2. Repeatable.")
+@click.option("--jobs", "-j", default=1, show_default=True, help="Processes; -1 for all cores.")
+def classify(
+    inputs: Sequence[Path],
+    form: str | None,
+    output: Path | None,
+    model_path: Path | None,
+    explain: bool,
+    articles: bool,
+    prior: Sequence[str],
+    jobs: int,
+) -> None:
+    """Label passages by stance and framing.
+
+    INPUT is an article (.txt, .html), a table with a column 'text' (.jsonl, .csv, .tsv, .parquet),
+    a folder of these, or - for standard input. One record a passage, in input order.
+    """
+    from stance import scoring
+
+    if not inputs:
+        raise click.UsageError("name at least one INPUT, or - for standard input")
+    if form is None:
+        form = "table" if output is None and sys.stdout.isatty() else "jsonl"
+    if form == "parquet" and output is None:
+        raise click.UsageError("parquet is no text: name a file with --output")
+    model = _with_priors(stance.load(model_path), prior)
+    passages = scoring.units(inputs, articles)
+    records = list(scoring.classify(model, passages, explain, jobs))
+    _emit(_rendered(records, form, model.labels), output)
+
+
+def _with_priors(model: Any, assumed: Sequence[str]) -> Any:
+    priors: dict[str, dict[str, float]] = {}
+    for item in assumed:
+        try:
+            place, share = item.split("=")
+            task, label = place.split(":")
+            priors.setdefault(task, {})[label] = float(share)
+        except ValueError:
+            raise click.UsageError(
+                f"--prior {item!r}: expected TASK:LABEL=SHARE, for example stance:neutral=2"
+            ) from None
+    for task, prior in priors.items():
+        if task not in model.labels:
+            raise click.UsageError(
+                f"--prior: the model has no task {task!r}; it has {', '.join(model.labels)}"
+            )
+        model = model.with_prior(task, prior)
+    return model
+
+
+def _rendered(
+    records: Sequence[Mapping[str, Any]], form: str, labels: Mapping[str, Sequence[str]]
+) -> bytes:
+    from stance import scoring
+
+    if form == "jsonl":
+        return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records).encode()
+    if form == "csv":
+        rows = [scoring.flat(r) for r in records]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode("utf-8-sig")  # spreadsheets need the mark to see UTF-8
+    if form == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist([scoring.flat(r) for r in records]), sink)
+        return sink.getvalue()
+    return _table(records, list(labels)).encode()
+
+
+def _table(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> str:
+    """A table for the terminal; the Arabic column comes last, so that bidi cannot part columns."""
+    width = max(60, shutil.get_terminal_size().columns)
+    head = f"{'#':>3}  " + "".join(f"{task:<21}" for task in tasks) + "passage"
+    lines = []
+    doc = None
+    for n, record in enumerate(records, 1):
+        if record["doc"] != doc:
+            doc = record["doc"]
+            lines += ["", f"{doc}", head]
+        cells = ""
+        for task in tasks:
+            label = record[task]
+            doubt = " ?" if len(record[f"{task}_set"]) > 1 else ""
+            cell = f"{label} {record[f'{task}_p'][label]:.2f}{doubt}"
+            cells += f"{cell:<21}"
+        holder = f"[{record['holder']}] " if record["holder"] else ""
+        room = max(20, width - 5 - len(cells))
+        passage = holder + " ".join(record["text"].split())
+        clipped = passage if len(passage) <= room else passage[: room - 1] + "…"
+        lines.append(f"{n:>3}  {cells}{clipped}")
+    doubtful = sum(any(len(r[f"{t}_set"]) > 1 for t in tasks) for r in records)
+    lines.append("")
+    for task in tasks:
+        counts = Counter(r[task] for r in records).most_common()
+        lines.append(f"{task}: " + ", ".join(f"{label} {n}" for label, n in counts))
+    if doubtful:
+        lines.append(f"? read this one yourself: {doubtful} of {len(records)} passages")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _emit(data: bytes, output: Path | None) -> None:
+    from stance import storage
+
+    if output is None:
+        sys.stdout.buffer.write(data)
+        return
+    with storage.whole_file(output) as file:
+        file.write(data)
+    click.echo(f"wrote {output}", err=True)
+
+
+# --- segment --------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="INPUT...")
+@click.option("--format", "form", type=click.Choice(("table", "jsonl", "text")),
+              help="Default: a table on a terminal, jsonl otherwise; text: what offsets refer to.")
+def segment(inputs: Sequence[Path], form: str | None) -> None:
+    """Show how an article is cut: each block with its kind and code-point offsets."""
+    from stance import article
+
+    form = form or ("table" if sys.stdout.isatty() else "jsonl")
+    found = [article.read(path) for path in inputs]
+    for one in found:
+        if form == "text":
+            click.echo(one.text, nl=not one.text.endswith("\n"))
+            continue
+        for block in one.blocks:
+            text = one.block_text(block)
+            if form == "table":
+                line = " ".join(text.split())
+                click.echo(f"{block.start:>6} {block.end:>6}  {block.kind:<12} {line[:80]}")
+            else:
+                record = {"doc": one.name, **vars(block), "text": text}
+                click.echo(json.dumps(record, ensure_ascii=False))
+
+
+# --- train and evaluate ---------------------------------------------------------------------------
+
+_settings = click.option("--settings", "settings_path", type=_PATH,
+                         help="Settings file (JSON). Default: the package's own.")
+_tasks = click.option("--task", "tasks", multiple=True, metavar="COLUMN",
+                      help="Label column; repeatable. Default: stance and framing.")
+_group_by = click.option("--group", default="doc", show_default=True, metavar="COLUMN",
+                         help="Passages with the same value are never parted by a fold.")
+_lexicons = click.option("--lexicons", type=_PATH,
+                         help="Folder of lexicon files. Default: DATA/lexicons, else those of the "
+                         "package's model.")
+_jobs = click.option("--jobs", "-j", default=-1, show_default=True,
+                     help="Processes; -1 for all cores.")
+
+
+@main.command()
+@click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
+@click.option("--output", "-o", required=True, type=_PATH, metavar="MODEL", help="The model file.")
+@_settings
+@_tasks
+@_group_by
+@_lexicons
+@_jobs
+def train(
+    data: Sequence[Path],
+    output: Path,
+    settings_path: Path | None,
+    tasks: Sequence[str],
+    group: str,
+    lexicons: Path | None,
+    jobs: int,
+) -> None:
+    """Train a model on labelled passages (files or folders) and write it to MODEL."""
+    from stance import corpus, evaluation, storage, text
+
+    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
+    settings = _load_settings(settings_path, passages)
+    lexicon = _load_lexicon(settings, data, lexicons)
+    model = evaluation.train(passages, settings, lexicon, text.default_table(), jobs)
+    storage.write(model, output)
+    for task, head in model.heads.items():
+        click.echo(f"{task}: C={head.C:g} temperature={head.temperature:.3f}", err=True)
+    click.echo(f"trained on {model.info['passages']} passages, wrote {output}", err=True)
+
+
+@main.command()
+@click.argument("data", nargs=-1, type=_PATH, metavar="[DATA]...")
+@click.option("--report", "folder", type=_PATH, metavar="DIR",
+              help="Write result.json, report and figures here.")
+@click.option("--model", "model_path", type=_PATH, help="Evaluate this trained model (with --test).")
+@click.option("--test", "tests", multiple=True, type=_PATH, metavar="FILE",
+              help="Held-out labelled passages; repeatable.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@click.option("--repeats", default=2, show_default=True, type=click.IntRange(1))
+@_settings
+@_tasks
+@_group_by
+@_lexicons
+@_jobs
+def evaluate(
+    data: Sequence[Path],
+    folder: Path | None,
+    model_path: Path | None,
+    tests: Sequence[Path],
+    folds: int,
+    repeats: int,
+    settings_path: Path | None,
+    tasks: Sequence[str],
+    group: str,
+    lexicons: Path | None,
+    jobs: int,
+) -> None:
+    """Cross-validate on DATA, or measure a trained model on held-out passages (--test)."""
+    from stance import corpus, evaluation, report, text
+
+    if bool(data) == bool(tests):
+        raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
+    if tests:
+        model = stance.load(model_path)
+        passages = corpus.read(tests, tasks or tuple(model.labels), group)
+        for task, labels in model.labels.items():
+            odd = {p.labels[task] for p in passages} - set(labels)
+            if odd:
+                raise InputError(
+                    f"{task}: the test has {', '.join(sorted(odd))}; the model knows "
+                    f"{', '.join(labels)}"
+                )
+        result = evaluation.held_out(model, passages)
+    else:
+        if model_path:
+            raise click.UsageError("--model goes with --test; cross-validation trains its own")
+        passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
+        settings = _load_settings(settings_path, passages)
+        lexicon = _load_lexicon(settings, data, lexicons)
+        result = evaluation.cross_validate(
+            passages, settings, lexicon, text.default_table(), folds, repeats, jobs,
+            progress=sys.stderr.isatty(),
+        )
+    click.echo(report.table(result), nl=False)
+    if folder:
+        report.write_evaluation(result, folder)
+        click.echo(f"wrote {folder / 'index.html'}", err=True)
+
+
+def _passage_paths(data: Sequence[Path]) -> list[Path]:
+    """DATA with folders that hold ``passages`` or ``sentences`` narrowed to those."""
+    found: list[Path] = []
+    for path in data:
+        inside = [path / name for name in ("passages", "sentences") if (path / name).is_dir()]
+        found += inside or [path]
+    return found
+
+
+def _load_settings(path: Path | None, passages: Sequence[Any]) -> Any:
+    from stance.model import Settings
+    from stance.text import read_text
+
+    source = path or Path(__file__).with_name("default.json")
+    try:
+        data = json.loads(read_text(source))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{source}:{error.lineno}: not JSON: {error.msg}") from error
+    if path is None:  # the package's priors speak of its own tasks only
+        data["prior"] = {t: p for t, p in data["prior"].items() if t in passages[0].labels}
+    return Settings.from_json(data, str(source))
+
+
+def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> Any:
+    from stance import lexicon
+
+    if not {"categories", "discourse"} & set(settings.features):
+        return None
+    folders = [folder] if folder else [d / "lexicons" for d in data if (d / "lexicons").is_dir()]
+    files = sorted(f for place in folders for f in place.glob("*.json"))
+    if files:
+        return lexicon.read(files)
+    if folder:
+        raise InputError(f"{folder}: no lexicon file (*.json) in it")
+    families = stance.load().families
+    return next((f.lexicon for _, f, _ in families if hasattr(f, "lexicon")), None)
+
+
+# --- report ---------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("source", type=_PATH, metavar="INPUT")
+@click.option("--output", "-o", type=_PATH, required=True, metavar="DIR", help="Where to write.")
+@click.option("--model", "model_path", type=_PATH, help="For an article: the model to read it with.")
+def report(source: Path, output: Path, model_path: Path | None) -> None:
+    """Write a page with figures about INPUT.
+
+    INPUT is a result.json (an evaluation), a decisions file (.jsonl from classify), or an article
+    (.txt, .html), which is classified first.
+    """
+    from stance import article, evaluation, scoring
+    from stance import report as reports
+    from stance.text import read_text
+
+    if source.suffix == ".json":
+        try:
+            result = evaluation.Result.from_json(json.loads(read_text(source)))
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{source}: no result of stance evaluate ({error})"
+            ) from error
+        reports.write_evaluation(result, output)
+    elif source.suffix == ".jsonl":
+        records = scoring.read_decisions(source)
+        if not records:
+            raise InputError(f"{source}: no records in it")
+        reports.write_decisions(records, output)
+    elif source.suffix.lower() in article.ARTICLES:
+        model = stance.load(model_path)
+        records = list(scoring.classify(model, scoring.units([source]), explain=True))
+        reports.write_decisions(records, output, article.read(source))
+    else:
+        raise InputError(
+            f"{source}: don't know {source.suffix!r}; expected a result.json, a decisions .jsonl, "
+            f"or an article ({', '.join(article.ARTICLES)})"
+        )
+    click.echo(f"wrote {output / 'index.html'}", err=True)
+
+
+# --- corpus ---------------------------------------------------------------------------------------
+
+
+@main.group(name="corpus")
+def corpus_group() -> None:
+    """Check and describe a labelled corpus."""
+
+
+@corpus_group.command()
+@click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
+@_tasks
+def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
+    """Validate passages and lexicons; exit code 1 where something is wrong."""
+    from stance import corpus, lexicon
+
+    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
+    files = sorted(f for d in data for f in (d / "lexicons").glob("*.json"))
+    cues = lexicon.read(files).categories if files else {}
+    problems = corpus.check(passages)
+    for problem in problems:
+        click.echo(f"{problem.where}: {problem.what}")
+    entries = sum(len(c.entries) for c in cues.values())
+    click.echo(
+        f"{len(passages)} items, {len(cues)} categories with {entries} cues: "
+        f"{len(problems)} problems"
+    )
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@corpus_group.command()
+@click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table",
+              show_default=True)
+@_tasks
+def stats(data: Sequence[Path], form: str, tasks: Sequence[str]) -> None:
+    """Count passages, labels, outlets, dates and repetition."""
+    from stance import corpus
+
+    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
+    found = corpus.stats(passages)
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    for name, value in found.items():
+        if isinstance(value, dict):
+            rows: Iterable[tuple[str, Any]] = (
+                value.items() if not any(isinstance(v, dict) for v in value.values())
+                else ((f"{k}: {label}", n) for k, v in value.items() for label, n in v.items())
+            )
+            click.echo(f"{name}:")
+            for label, n in rows:
+                click.echo(f"  {n:>6}  {label}")
+        else:
+            click.echo(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+
+
+# --- model ----------------------------------------------------------------------------------------
+
+
+@main.group(name="model")
+def model_group() -> None:
+    """Look into a model file."""
+
+
+_model_file = click.argument("path", required=False, type=_PATH, metavar="[MODEL]")
+
+
+@model_group.command()
+@_model_file
+def info(path: Path | None) -> None:
+    """Print labels, settings, data hash and versions of MODEL (default: the shipped one)."""
+    model = stance.load(path)
+    heads = {
+        task: {"labels": h.labels, "C": h.C, "temperature": round(h.temperature, 4)}
+        for task, h in model.heads.items()
+    }
+    columns = Counter(c.split(":", 1)[0] for c in model.columns())
+    click.echo(json.dumps({"heads": heads, "columns": dict(columns), **model.info},
+                          ensure_ascii=False, indent=1))
+
+
+@model_group.command()
+@_model_file
+def verify(path: Path | None) -> None:
+    """Check that MODEL is whole and unaltered, and print its digest."""
+    from stance import storage
+
+    found = storage.verify(path)
+    click.echo(f"{found['file']}: whole, {found['bytes']} bytes, sha256 {found['sha256']}")
+

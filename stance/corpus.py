@@ -1,0 +1,363 @@
+"""Labelled passages: read, validate, near-duplicate clusters, groups, folds."""
+
+import csv
+import hashlib
+import json
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from stance.text import InputError, findings, normalise, read_text
+
+#: The labels of the codebook, in its order.
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "stance": ("favor", "against", "neutral", "unrelated"),
+    "framing": ("convenience", "axis", "mixed", "none"),
+}
+#: The kinds of file that hold one record a row.
+TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
+
+_SHINGLE = 5
+_GENRES = frozenset(
+    "news analysis opinion interview explainer statement transcript editorial report blog".split()
+)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A labelled passage.
+
+    ``labels``: task → label; ``source``: the folder it came from (``sentences``, ``passages``);
+    ``meta``: every other key of its record.
+    """
+
+    id: str
+    doc: str
+    text: str
+    labels: Mapping[str, str]
+    source: str = "passages"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records of a table file with their line (or row) numbers.
+
+    Raises :class:`~stance.text.InputError` for what is not a table, or is broken in some line.
+    """
+    if path.suffix == ".jsonl":
+        yield from jsonl_rows(read_text(path), str(path))
+    elif path.suffix in {".csv", ".tsv"}:
+        dialect = "excel" if path.suffix == ".csv" else "excel-tab"
+        reader = csv.DictReader(read_text(path).splitlines(keepends=True), dialect=dialect)
+        for record in reader:
+            if None in record or None in record.values():
+                raise InputError(
+                    f"{path}:{reader.line_num}: the row has other cells than the header's "
+                    f"{len(reader.fieldnames or ())} columns; quote cells that hold the separator"
+                )
+            yield reader.line_num, record
+    elif path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path}: not a parquet file: {reason}") from error
+        yield from enumerate(table.to_pylist(), 1)
+    else:
+        raise InputError(f"{path}: expected one of {', '.join(TABLES)}")
+
+
+def jsonl_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON lines with their line numbers; errors like :func:`rows`."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{where}:{number}: not JSON: {error.msg} at column {error.colno}; "
+                "expected one object a line"
+            ) from error
+        if not isinstance(record, dict):
+            raise InputError(
+                f"{where}:{number}: got {type(record).__name__}, expected a JSON object"
+            )
+        yield number, record
+
+
+def table_files(paths: Iterable[Path]) -> list[Path]:
+    """The table files among ``paths``, folders searched through in name order.
+
+    Raises :class:`~stance.text.InputError` for a missing path or a folder without tables.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix in TABLES and p.is_file())
+            if not inside:
+                raise InputError(f"{path}: no {', '.join(TABLES)} file in this folder")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    return found
+
+
+def read(paths: Iterable[Path], tasks: Sequence[str] = tuple(LABELS), group: str = "doc") -> list[Passage]:
+    """The labelled passages of files and folders, in order.
+
+    ``tasks`` are the label columns; those of the codebook admit its labels only, any other admits
+    whatever non-empty labels it has. ``group`` names the column that says which passages belong
+    together; a record without it stands alone. Records with ``"body": false`` are skipped.
+
+    Raises :class:`~stance.text.InputError`, with file and line, for a missing key, an unknown
+    label, an empty text or a double id.
+    """
+    passages: list[Passage] = []
+    first_seen: dict[str, str] = {}
+    for path in table_files(paths):
+        for number, record in rows(path):
+            if record.get("body") is False:
+                continue
+            where = f"{path}:{number}"
+            passage = _passage(record, where, path, number, tasks, group)
+            if passage.id in first_seen:
+                raise InputError(
+                    f"{where}: id {passage.id!r} stands at {first_seen[passage.id]} too; "
+                    "ids must be unique"
+                )
+            first_seen[passage.id] = where
+            passages.append(passage)
+    if not passages:
+        raise InputError(f"{', '.join(map(str, paths))}: no labelled passage found")
+    return passages
+
+
+def _passage(
+    record: dict[str, Any], where: str, path: Path, number: int, tasks: Sequence[str], group: str
+) -> Passage:
+    for key in ("text", *tasks):
+        if key not in record:
+            got = ", ".join(map(str, record)) or "nothing"
+            raise InputError(f"{where}: no {key!r}; the record has {got}")
+    text = record["text"]
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{where}: 'text' is {text!r}; expected a non-empty string")
+    labels = {}
+    for task in tasks:
+        label = record[task]
+        allowed = LABELS.get(task)
+        if not isinstance(label, str) or not label:
+            raise InputError(f"{where}: {task} {label!r}; expected a non-empty label")
+        if allowed and label not in allowed:
+            raise InputError(f"{where}: {task} {label!r}; expected one of {', '.join(allowed)}")
+        labels[task] = label
+    if labels.get("stance") == "unrelated" and labels.get("framing", "none") != "none":
+        raise InputError(
+            f"{where}: an unrelated passage has framing {labels['framing']!r}; expected 'none'"
+        )
+    name = str(record.get("id") or f"{path.stem}:{number}")
+    return Passage(
+        name,
+        str(record.get(group) or name),
+        text,
+        labels,
+        "sentences" if path.parent.name == "sentences" else "passages",
+        {k: v for k, v in record.items() if k not in {"id", "text", *tasks}},
+    )
+
+
+def data_hash(passages: Iterable[Passage]) -> str:
+    """A short hash of ids, texts, labels, and groups, whatever their order.
+
+    >>> p = Passage("1", "a", "نص", {"stance": "neutral"})
+    >>> data_hash([p]) == data_hash([p]), len(data_hash([p]))
+    (True, 12)
+    """
+    lines = sorted(
+        json.dumps([p.id, p.doc, p.text, sorted(p.labels.items()), p.source], ensure_ascii=False)
+        for p in passages
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+class Pair(NamedTuple):
+    """Two passages, by position, and their Jaccard similarity in 0..1."""
+
+    first: int
+    second: int
+    similarity: float
+
+
+def near_duplicates(texts: Sequence[str], threshold: float = 0.5) -> list[Pair]:
+    """Every pair of texts whose sets of character 5-grams have Jaccard similarity ≥ ``threshold``.
+
+    Exact, by prefix filtering (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007): two
+    similar sets must share one of their rarest members. MinHash libraries would only estimate.
+
+    >>> near_duplicates(["محور جديد في آسيا", "محور جديد في اسيا", "صفقة قذائف"])
+    [Pair(first=0, second=1, similarity=1.0)]
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold {threshold}: expected 0 < threshold <= 1")
+    shingles = []
+    for text in texts:
+        normal = normalise(text).text
+        last = max(1, len(normal) - _SHINGLE + 1)
+        shingles.append({normal[i : i + _SHINGLE] for i in range(last)})
+    frequency = Counter(s for members in shingles for s in members)
+    holders: dict[str, list[int]] = defaultdict(list)
+    pairs = []
+    for i, members in enumerate(shingles):
+        rarest = sorted(members, key=lambda s: (frequency[s], s))
+        prefix = rarest[: len(rarest) - int(np.ceil(threshold * len(rarest))) + 1]
+        for j in sorted({j for s in prefix for j in holders[s]}):
+            shared = len(members & shingles[j])
+            similarity = shared / (len(members) + len(shingles[j]) - shared)
+            if similarity >= threshold:
+                pairs.append(Pair(j, i, similarity))
+        for s in prefix:
+            holders[s].append(i)
+    return pairs
+
+
+def groups(passages: Sequence[Passage]) -> np.ndarray:
+    """A group number per passage: articles, joined where they share a near-duplicate or a pair.
+
+    No fold may part a group. Shape (passages,), integers from 0.
+    """
+    n = len(passages)
+    ids: dict[tuple[str, str], int] = {}
+    edges = [(p.first, p.second) for p in near_duplicates([p.text for p in passages])]
+    for i, passage in enumerate(passages):
+        keys = [("doc", passage.doc)]
+        if passage.meta.get("pair"):
+            keys.append(("pair", str(passage.meta["pair"])))
+        edges += [(ids.setdefault(key, i), i) for key in keys]
+    a, b = np.array(edges, dtype=int).T
+    graph = coo_array((np.ones(len(edges)), (a, b)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]
+
+
+def folds(
+    labels: Sequence[str],
+    group: np.ndarray,
+    n_folds: int,
+    seed: int,
+    auxiliary: np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Stratified folds that part no group: (train, test) position arrays.
+
+    ``auxiliary`` items (a boolean each) are never in a test part; they train wherever their group
+    is not tested. Raises :class:`~stance.text.InputError` where there are fewer groups than folds.
+    """
+    tested = np.arange(len(labels)) if auxiliary is None else np.flatnonzero(~auxiliary)
+    n_groups = len(np.unique(group[tested]))
+    if n_groups < n_folds:
+        raise InputError(
+            f"{n_groups} groups (articles, near-duplicates joined) for {n_folds} folds; "
+            "label more articles or ask for fewer folds"
+        )
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    classes = np.unique([labels[i] for i in tested], return_inverse=True)[1]
+    found = []
+    with warnings.catch_warnings():
+        # A combination of labels rarer than the folds is spread as well as it goes.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        for _, test in splitter.split(np.zeros(len(tested)), classes, group[tested]):
+            held = np.isin(group, group[tested[test]])
+            found.append((np.flatnonzero(~held), tested[test]))
+    return found
+
+
+class Problem(NamedTuple):
+    """Something wrong with a corpus: at which passage, and what."""
+
+    where: str
+    what: str
+
+
+def check(passages: Sequence[Passage]) -> list[Problem]:
+    """What is wrong with passages that were read without error.
+
+    Unclean characters, lengths out of bounds, evidence that is no part of the text or missing,
+    unknown genres, near-duplicates across articles.
+    """
+    problems = []
+    for p in passages:
+        for finding in findings(p.text):
+            problems.append(Problem(p.id, f"{finding.what} at {finding.start}"))
+        if p.source == "passages":
+            words = len(normalise(p.text).tokens())
+            if not 12 <= words <= 140:
+                problems.append(Problem(p.id, f"{words} words; expected 12 to 140"))
+            genre = p.meta.get("genre")
+            if genre is not None and genre not in _GENRES:
+                problems.append(Problem(p.id, f"genre {genre!r}; expected one of the datasheet's"))
+        problems += [Problem(p.id, what) for what in _evidence_problems(p)]
+    for pair in near_duplicates([p.text for p in passages]):
+        a, b = passages[pair.first], passages[pair.second]
+        if not (a.meta.get("pair") and a.meta.get("pair") == b.meta.get("pair")):
+            problems.append(Problem(b.id, f"near-duplicate of {a.id} ({pair.similarity:.2f})"))
+    return problems
+
+
+def _evidence_problems(passage: Passage) -> Iterator[str]:
+    evidence = passage.meta.get("evidence")
+    if evidence is None:
+        return
+    for span in evidence:
+        start, end = span["start"], span["end"]
+        if not 0 <= start < end <= len(passage.text):
+            yield f"evidence {start}:{end} outside a text of {len(passage.text)} code points"
+    marked = {"stance": {"favor", "against"}, "framing": {"convenience", "axis", "mixed"}}
+    shown = {span["task"] for span in evidence}
+    for task, labels in marked.items():
+        if passage.labels.get(task) in labels and task not in shown:
+            yield f"no evidence for {task} {passage.labels[task]!r}"
+
+
+def stats(passages: Sequence[Passage]) -> dict[str, Any]:
+    """Counts of a corpus: passages, articles, words, labels, outlets, genres, dates, repetition.
+
+    Shares of repetition are over passages (sentences apart), in 0..1: near-duplicates, repeated
+    openings (first three words), and six-word sequences that stand in more than one passage.
+    """
+    prose = [p for p in passages if p.source == "passages"]
+    words = [[t.text for t in normalise(p.text).tokens()] for p in prose]
+    openings = Counter(tuple(w[:3]) for w in words)
+    sequences = [{tuple(w[i : i + 6]) for i in range(len(w) - 5)} for w in words]
+    spread = Counter(s for found in sequences for s in found)
+    doubled = {i for pair in near_duplicates([p.text for p in prose]) for i in pair[:2]}
+    n = max(1, len(prose))
+    tasks = sorted({t for p in passages for t in p.labels})
+    return {
+        "hash": data_hash(passages),
+        "passages": len(prose),
+        "sentences": len(passages) - len(prose),
+        "articles": len({p.doc for p in prose}),
+        "words": sum(map(len, words)),
+        "mean_words": round(sum(map(len, words)) / n, 1),
+        "labels": {t: dict(Counter(p.labels[t] for p in prose).most_common()) for t in tasks},
+        "combinations": dict(
+            Counter(" × ".join(p.labels[t] for t in reversed(tasks)) for p in prose).most_common()
+        ),
+        "outlets": dict(Counter(p.meta.get("outlet", "") for p in prose).most_common()),
+        "genres": dict(Counter(p.meta.get("genre", "") for p in prose).most_common()),
+        "years": dict(sorted(Counter(str(p.meta.get("date", ""))[:4] for p in prose).items())),
+        "near_duplicate_share": len(doubled) / n,
+        "repeated_opening_share": sum(c for c in openings.values() if c > 1) / n,
+        "repeated_sequence_share": sum(any(spread[s] > 1 for s in f) for f in sequences) / n,
+    }

@@ -1,0 +1,648 @@
+"""Cross-validation, metrics, intervals, baselines and a signature: a :class:`Result`."""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy
+import sklearn
+from tqdm import tqdm
+
+import stance
+from stance import corpus
+from stance.corpus import Passage
+from stance.features import Reading
+from stance.lexicon import Lexicon
+from stance.model import Model, Sample, Settings, build_features, conformal_set, fit, fit_head
+from stance.text import Table
+
+_BOOTSTRAPS = 1000
+_BINS = 15
+_CURVE = (0.1, 0.25, 0.5, 0.75, 1.0)
+_TOP = 25
+
+Interval = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation found, as plain data that a report is made from.
+
+    ``tasks``: task → metrics; every figure is ``[value, low, high]`` with a 95% interval by
+    bootstrap over groups of articles. ``signature``: all that the figures depend on.
+    """
+
+    kind: str
+    signature: str
+    tasks: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    learning_curve: Sequence[Mapping[str, Any]] = ()
+    top_features: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Result":
+        """A result from plain data."""
+        return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data})
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One system's decisions on the same items: ``p`` (repeats, n, labels), ``y`` (repeats, n)."""
+
+    p: np.ndarray
+    y: np.ndarray
+
+
+def sample_of(passages: Sequence[Passage], settings: Settings) -> Sample:
+    """The passages as a training sample, each source at the weight that the settings name."""
+    return Sample(
+        [p.text for p in passages],
+        {task: np.array([p.labels[task] for p in passages]) for task in passages[0].labels},
+        np.array([float(settings.auxiliary.get(p.source, 1.0)) for p in passages]),
+    )
+
+
+def auxiliary(passages: Sequence[Passage], settings: Settings) -> np.ndarray:
+    """Which passages train but are never tested on, shape (n,)."""
+    return np.array([p.source in settings.auxiliary for p in passages])
+
+
+def label_order(passages: Sequence[Passage]) -> dict[str, tuple[str, ...]]:
+    """Task → its labels: the codebook's where it has the task, else those found, sorted."""
+    return {
+        task: tuple(corpus.LABELS.get(task, sorted({p.labels[task] for p in passages})))
+        for task in passages[0].labels
+    }
+
+
+def train(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    jobs: int = -1,
+) -> Model:
+    """The model trained on all ``passages``, its data hash and versions noted in ``info``."""
+    group = corpus.groups(passages)
+    inner = _inner(passages, settings, group)
+    model = fit(
+        sample_of(passages, settings), label_order(passages), settings, lexicon, table, inner, jobs
+    )
+    model.info |= {
+        "stance": stance.__version__,
+        "data": corpus.data_hash(passages),
+        "passages": int((~auxiliary(passages, settings)).sum()),
+        "auxiliary": int(auxiliary(passages, settings).sum()),
+        "versions": _versions(),
+    }
+    return model
+
+
+def cross_validate(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    n_folds: int = 5,
+    repeats: int = 2,
+    jobs: int = -1,
+    progress: bool = False,
+    curve: bool = True,
+) -> Result:
+    """Repeated stratified grouped cross-validation of the settings and of the baselines.
+
+    Tuning and calibration happen inside each training part, in grouped folds of its own. Groups
+    are articles joined with near-duplicates and minimal pairs.
+    """
+    group = corpus.groups(passages)
+    aux = auxiliary(passages, settings)
+    order = label_order(passages)
+    strata = _strata(passages)
+    tested = np.flatnonzero(~aux)
+    at = {int(i): k for k, i in enumerate(tested)}
+    jobs_to_do = [
+        (repeat, train_part, test)
+        for repeat in range(repeats)
+        for train_part, test in corpus.folds(strata, group, n_folds, settings.seed + repeat, aux)
+    ]
+    systems = ("model", *_baselines(lexicon))
+    filled = {
+        task: {
+            name: Predictions(
+                np.zeros((repeats, len(tested), len(labels))),
+                np.full((repeats, len(tested)), "", dtype=object),
+            )
+            for name in systems
+        }
+        for task, labels in order.items()
+    }
+    covered = {task: np.zeros((repeats, len(tested), 2)) for task in order}
+    best_C: dict[str, list[float]] = {task: [] for task in order}
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        joblib.delayed(_fold)(passages, settings, lexicon, table, group, *job)
+        for job in jobs_to_do
+    )
+    for repeat, test, outcome in _bar(work, len(jobs_to_do), "folds", progress):
+        rows = [at[int(i)] for i in test]
+        for task in order:
+            for name in systems:
+                p, y = outcome[task]["systems"][name]
+                filled[task][name].p[repeat, rows] = p
+                filled[task][name].y[repeat, rows] = y
+            covered[task][repeat, rows] = outcome[task]["sets"]
+            best_C[task].append(outcome[task]["C"])
+    weights = _bootstrap_weights(group[tested], settings.seed)
+    tasks = {}
+    for task, labels in order.items():
+        truth = np.array([passages[i].labels[task] for i in tested], dtype=object)
+        tasks[task] = _report(
+            truth, labels, filled[task], settings.prior.get(task, {}), weights, covered[task]
+        ) | {"C": dict(Counter(map(str, best_C[task])))}
+    modal = {task: Counter(found).most_common(1)[0][0] for task, found in best_C.items()}
+    return Result(
+        "cross-validation",
+        signature(settings, passages, f"folds:{n_folds}x{repeats} grouped"),
+        tasks,
+        settings.to_json(),
+        _data(passages),
+        _learning_curve(passages, settings, lexicon, table, group, modal, n_folds, jobs, progress)
+        if curve
+        else [],
+        _top_features(passages, settings, lexicon, table, modal),
+    )
+
+
+def held_out(model: Model, passages: Sequence[Passage]) -> Result:
+    """How a trained model does on passages that it never saw.
+
+    Passages with second-best labels (``alt_TASK``, a list) are also counted apart: ``clear`` is
+    the accuracy without them, ``lenient`` accepts them.
+    """
+    settings = Settings.from_json(model.info["settings"])
+    records = model.classify([p.text for p in passages])
+    group = np.unique([p.doc for p in passages], return_inverse=True)[1]
+    weights = _bootstrap_weights(group, settings.seed)
+    lexicon = next((f.lexicon for _, f, _ in model.families if hasattr(f, "lexicon")), None)
+    table = model.features["read"].table
+    tasks = {}
+    for task, labels in model.labels.items():
+        truth = np.array([p.labels[task] for p in passages], dtype=object)
+        p = np.array([[list(r[f"{task}_p"].values()) for r in records]])
+        y = np.array([[r[task] for r in records]], dtype=object)
+        commonest = Counter(truth).most_common(1)[0][0]
+        systems = {"model": Predictions(p, y)}
+        found = {"majority": np.full(len(truth), commonest, dtype=object)}
+        if lexicon:
+            found["keywords"] = _keywords([p.text for p in passages], labels, commonest, lexicon,
+                                          table)
+        for name, decided in found.items():
+            systems[name] = Predictions(_one_hot(decided, labels)[None], decided[None])
+        sets = [r[f"{task}_set"] for r in records]
+        covered = np.array([[[t in s, len(s)] for t, s in zip(truth, sets, strict=True)]], float)
+        report = _report(truth, labels, systems, {}, weights, covered)
+        alternatives = [p.meta.get(f"alt_{task}") or [] for p in passages]
+        if any(alternatives):
+            right = (y[0] == truth).astype(float)
+            clear = np.array([not a for a in alternatives], float)
+            fair = np.array([d == t or d in a
+                             for d, t, a in zip(y[0], truth, alternatives, strict=True)], float)
+            report["clear"] = _interval(weights, lambda w, r=right, c=clear:
+                                        _ratio((w * r * c).sum(), (w * c).sum()))
+            report["lenient"] = _interval(weights, lambda w, f=fair: _ratio((w * f).sum(), w.sum()))
+        report["errors"] = [
+            {"id": p.id, "gold": t, "decided": d, "p": round(float(q.max()), 3)}
+            for p, t, d, q in zip(passages, truth, y[0], systems["model"].p[0], strict=True)
+            if t != d
+        ]
+        tasks[task] = report
+    return Result(
+        "held-out",
+        signature(settings, passages, f"model:{model.info.get('data')} held-out"),
+        tasks,
+        settings.to_json(),
+        _data(passages),
+    )
+
+
+def signature(settings: Settings, passages: Sequence[Passage], how: str) -> str:
+    """What a figure depends on, in one line: data, settings, scheme, seed, versions."""
+    digest = hashlib.sha256(json.dumps(settings.to_json(), sort_keys=True).encode()).hexdigest()
+    versions = " ".join(f"{name}:{version}" for name, version in _versions().items())
+    return (
+        f"stance:{stance.__version__} data:{corpus.data_hash(passages)} settings:{digest[:8]} "
+        f"{how} seed:{settings.seed} bootstrap:{_BOOTSTRAPS} {versions}"
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "scikit-learn": sklearn.__version__,
+        "scipy": scipy.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _data(passages: Sequence[Passage]) -> dict[str, Any]:
+    main = [p for p in passages if p.source == "passages"]
+    return {
+        "hash": corpus.data_hash(passages),
+        "passages": len(main),
+        "sentences": len(passages) - len(main),
+        "articles": len({p.doc for p in main}),
+    }
+
+
+# --- folds ----------------------------------------------------------------------------------------
+
+
+def _strata(passages: Sequence[Passage]) -> list[str]:
+    return [" ".join(p.labels.values()) for p in passages]
+
+
+def _inner(
+    passages: Sequence[Passage], settings: Settings, group: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    return corpus.folds(
+        _strata(passages), group, settings.inner_folds, settings.seed,
+        auxiliary(passages, settings),
+    )
+
+
+def _fold(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    group: np.ndarray,
+    repeat: int,
+    train_part: np.ndarray,
+    test: np.ndarray,
+) -> tuple[int, np.ndarray, dict[str, Any]]:
+    """Every system's decisions on one test part."""
+    learn = [passages[i] for i in train_part]
+    texts = [passages[i].text for i in test]
+    order = label_order(passages)
+    inner = _inner(learn, settings, group[train_part])
+    sample = sample_of(learn, settings)
+    main = fit(sample, order, settings, lexicon, table, inner)
+    words = dataclasses.replace(
+        settings, features={"words": {"smallest": 1, "largest": 1, "min_df": 1, "weight": 1.0}}
+    )
+    plain = fit(sample, order, words, None, table, inner)
+    p, p_plain = main.predict_proba(texts), plain.predict_proba(texts)
+    outcome = {}
+    for task, labels in order.items():
+        commonest = Counter(
+            v for v, aux in zip(sample.labels[task], auxiliary(learn, settings), strict=True)
+            if not aux
+        ).most_common(1)[0][0]
+        decided = {"majority": np.full(len(test), commonest, dtype=object)}
+        if lexicon:
+            decided["keywords"] = _keywords(texts, labels, commonest, lexicon, table)
+        systems = {name: (_one_hot(y, labels), y) for name, y in decided.items()}
+        for name, probabilities in (("model", p[task]), ("bag of words", p_plain[task])):
+            systems[name] = (probabilities, _argmax_labels(probabilities, labels))
+        head = main.heads[task]
+        truth = [passages[i].labels[task] for i in test]
+        sets = [conformal_set(head, row) for row in p[task]]
+        outcome[task] = {
+            "systems": systems,
+            "sets": [[t in s, len(s)] for t, s in zip(truth, sets, strict=True)],
+            "C": head.C,
+        }
+    return repeat, test, outcome
+
+
+def _baselines(lexicon: Lexicon | None) -> tuple[str, ...]:
+    return ("majority", "keywords", "bag of words") if lexicon else ("majority", "bag of words")
+
+
+def _keywords(
+    texts: Sequence[str], labels: Sequence[str], otherwise: str, lexicon: Lexicon, table: Table
+) -> np.ndarray:
+    """The label with the most cues; ``otherwise`` where none or several have most."""
+    decided = []
+    for text in texts:
+        matches = lexicon.match(Reading.of(text, table).tokens)
+        poles = Counter(lexicon.categories[m.category].pole for m in matches)
+        poles.pop("neutral", None)  # the cues of plain reporting stand everywhere
+        best = [p for p in poles if p in labels and poles[p] == max(
+            n for q, n in poles.items() if q in labels)]
+        decided.append(best[0] if len(best) == 1 else otherwise)
+    return np.array(decided, dtype=object)
+
+
+def _one_hot(decided: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    return (decided[:, None] == np.array(labels, dtype=object)[None]).astype(float)
+
+
+def _argmax_labels(p: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    return np.array(labels, dtype=object)[p.argmax(axis=-1)]
+
+
+def _bar(work: Iterable[Any], total: int, unit: str, progress: bool) -> Iterable[Any]:
+    return tqdm(work, total=total, unit=f" {unit}", disable=not progress)
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def _bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
+    """Item weights: row 0 all ones, then one row a resample of groups; (1 + bootstraps, n)."""
+    rng = np.random.default_rng(seed)
+    position = np.unique(group, return_inverse=True)[1]
+    n = position.max() + 1
+    counts = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(_BOOTSTRAPS)])
+    return np.vstack([np.ones(len(group)), counts[:, position]])
+
+
+def _interval(weights: np.ndarray, statistic: Callable[[np.ndarray], float]) -> list[float]:
+    """The statistic on all items, and its 2.5% and 97.5% bootstrap percentiles."""
+    values = np.array([statistic(w) for w in weights])
+    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+    return [float(values[0]), float(low), float(high)]
+
+
+def _ratio(a: float, b: float) -> float:
+    return float(a / b) if b else 0.0
+
+
+def confusion(truth: np.ndarray, decided: np.ndarray, labels: Sequence[str], weight: np.ndarray):
+    """Weighted counts, rows true labels, columns decided labels, shape (labels, labels).
+
+    >>> confusion(np.array(["a", "a", "b"]), np.array(["a", "b", "b"]), "ab", np.ones(3)).tolist()
+    [[1.0, 1.0], [0.0, 1.0]]
+    """
+    index = {label: k for k, label in enumerate(labels)}
+    rows = np.array([index[v] for v in truth])
+    columns = np.array([index[v] for v in decided])
+    k = len(labels)
+    return np.bincount(rows * k + columns, weight, k * k).reshape(k, k)
+
+
+def scores(matrix: np.ndarray) -> dict[str, Any]:
+    """Accuracy, macro-F1 over the labels that occur, and per-class figures of a confusion matrix.
+
+    A label that was never decided has precision 0; one that never occurs is left out of macro-F1.
+
+    >>> scores(np.array([[1.0, 1.0], [0.0, 1.0]]))["macro_f1"].round(3)
+    np.float64(0.667)
+    """
+    hits = np.diag(matrix)
+    true, decided = matrix.sum(axis=1), matrix.sum(axis=0)
+    recall = np.divide(hits, true, out=np.zeros_like(hits), where=true > 0)
+    precision = np.divide(hits, decided, out=np.zeros_like(hits), where=decided > 0)
+    f1 = np.divide(2 * hits, true + decided, out=np.zeros_like(hits), where=true + decided > 0)
+    return {
+        "accuracy": hits.sum() / matrix.sum(),
+        "macro_f1": f1[true > 0].mean(),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+    }
+
+
+def calibration_error(
+    confidence: np.ndarray, right: np.ndarray, weight: np.ndarray
+) -> tuple[float, list[dict[str, float]]]:
+    """Expected calibration error of the decided label's probability, with its bins.
+
+    Fifteen bins of equal width (Guo et al. 2017). All arguments have shape (n,).
+
+    >>> calibration_error(np.array([0.9, 0.9]), np.array([1.0, 0.0]), np.ones(2))[0].round(3)
+    np.float64(0.4)
+    """
+    which = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    mass = np.bincount(which, weight, _BINS)
+    said = np.bincount(which, weight * confidence, _BINS)
+    was = np.bincount(which, weight * right, _BINS)
+    bins = [
+        {"confidence": said[b] / mass[b], "accuracy": was[b] / mass[b], "mass": mass[b]}
+        for b in range(_BINS)
+        if mass[b] > 0
+    ]
+    return np.abs(said - was).sum() / mass.sum(), bins
+
+
+def _report(
+    truth: np.ndarray,
+    labels: Sequence[str],
+    systems: Mapping[str, Predictions],
+    prior: Mapping[str, float],
+    weights: np.ndarray,
+    covered: np.ndarray,
+) -> dict[str, Any]:
+    """All metrics of a task. ``covered`` (repeats, n, 2): label in its set?, size of the set."""
+    labels = list(labels)
+    columns = {name: _weighted_scores(truth, s.y, labels, weights) for name, s in systems.items()}
+    main = systems["model"]
+    ours = columns["model"]
+    n_repeats = len(main.y)
+    matrix = sum(confusion(truth, y, labels, np.ones(len(truth))) for y in main.y) / n_repeats
+    # Calibration is measured in the mixture of labels that the probabilities assume.
+    present = Counter(truth)
+    share = np.array([prior.get(t, 1.0) / present[t] if prior else 1.0 for t in truth])
+    share *= len(truth) / share.sum()
+    index = np.array([labels.index(t) for t in truth])
+    log_loss, brier, right, confidence = [], [], [], []
+    for p, y in zip(main.p, main.y, strict=True):
+        own = p[np.arange(len(truth)), index]
+        log_loss.append(-np.log(np.clip(own, 1e-15, 1)))
+        brier.append(((p - _one_hot(truth, labels)) ** 2).sum(axis=1))
+        right.append((y == truth).astype(float))
+        confidence.append(p.max(axis=1))
+    each = {"log_loss": np.mean(log_loss, axis=0), "brier": np.mean(brier, axis=0)}
+    flat_confidence, flat_right = np.concatenate(confidence), np.concatenate(right)
+
+    def ece(w: np.ndarray) -> float:
+        return float(
+            calibration_error(flat_confidence, flat_right, np.tile(w * share, n_repeats))[0]
+        )
+
+    found: dict[str, Any] = {
+        "n": len(truth),
+        "accuracy": _summary(ours["accuracy"]),
+        "macro_f1": _summary(ours["macro_f1"]),
+        "per_class": {
+            label: {
+                "support": int(present[label]),
+                **{m: _summary(ours[m][:, k]) for m in ("precision", "recall", "f1")},
+            }
+            for k, label in enumerate(labels)
+        },
+        "confusion": {"labels": labels, "matrix": matrix.tolist()},
+        **{
+            name: _interval(weights, lambda w, v=value: _ratio((w * share * v).sum(),
+                                                               (w * share).sum()))
+            for name, value in each.items()
+        },
+        "ece": _interval(weights, ece),
+        "reliability": calibration_error(
+            flat_confidence, flat_right, np.tile(share, n_repeats)
+        )[1],
+        "coverage": {
+            label: _interval(
+                weights,
+                lambda w, own=(truth == label).astype(float): _ratio(
+                    (w * own * covered[:, :, 0].mean(axis=0)).sum(), (w * own).sum()
+                ),
+            )
+            for label in labels
+            if present[label]
+        },
+        "set_size": _interval(
+            weights, lambda w: _ratio((w * covered[:, :, 1].mean(axis=0)).sum(), w.sum())
+        ),
+        "undecided": _interval(
+            weights, lambda w: _ratio((w * (covered[:, :, 1] > 1).mean(axis=0)).sum(), w.sum())
+        ),
+        "baselines": {},
+    }
+    for name, column in columns.items():
+        if name != "model":
+            found["baselines"][name] = {
+                m: {
+                    "value": _summary(column[m]),
+                    "difference": _summary(ours[m] - column[m]),
+                }
+                for m in ("accuracy", "macro_f1")
+            }
+    return found
+
+
+def _weighted_scores(
+    truth: np.ndarray, y: np.ndarray, labels: Sequence[str], weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Each score under each row of weights, averaged over repeats: (rows,) or (rows, labels)."""
+    index = {label: k for k, label in enumerate(labels)}
+    k = len(labels)
+    rows = np.array([index[v] for v in truth])
+    found: dict[str, list[np.ndarray]] = {}
+    for decided in y:
+        cell = rows * k + np.array([index[v] for v in decided])
+        per_row = [scores(np.bincount(cell, w, k * k).reshape(k, k)) for w in weights]
+        for name in per_row[0]:
+            found.setdefault(name, []).append(np.array([s[name] for s in per_row]))
+    return {name: np.mean(values, axis=0) for name, values in found.items()}
+
+
+def _summary(values: np.ndarray) -> list[float]:
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return [float(values[0]), float(low), float(high)]
+
+
+# --- learning curve and features ------------------------------------------------------------------
+
+
+def _learning_curve(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    group: np.ndarray,
+    C: Mapping[str, float],
+    n_folds: int,
+    jobs: int,
+    progress: bool,
+) -> list[dict[str, Any]]:
+    """Macro-F1 with growing shares of the training articles, at the C that the folds chose most."""
+    aux = auxiliary(passages, settings)
+    parts = corpus.folds(_strata(passages), group, n_folds, settings.seed, aux)
+    rng = np.random.default_rng(settings.seed)
+    shuffled = rng.permutation(np.unique(group))
+    rank = dict(zip(shuffled, np.linspace(0, 1, len(shuffled), endpoint=False), strict=True))
+    position = np.array([rank[g] for g in group])
+    steps = [(share, train[position[train] < share], test) for share in _CURVE
+             for train, test in parts]
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator")(
+        joblib.delayed(_curve_step)(passages, settings, lexicon, table, C, train, test)
+        for _, train, test in steps
+    )
+    decided: dict[float, list[tuple[np.ndarray, dict[str, np.ndarray]]]] = {}
+    sizes: Counter[float] = Counter()
+    for (share, train, test), y in zip(
+        steps, _bar(work, len(steps), "curve steps", progress), strict=True
+    ):
+        decided.setdefault(share, []).append((test, y))
+        sizes[share] += int((~aux[train]).sum())
+    points = []
+    for share in _CURVE:
+        test = np.concatenate([t for t, _ in decided[share]])
+        weights = _bootstrap_weights(group[test], settings.seed)
+        point: dict[str, Any] = {"share": share, "passages": round(sizes[share] / n_folds)}
+        for task, labels in label_order(passages).items():
+            truth = np.array([passages[i].labels[task] for i in test], dtype=object)
+            y = np.concatenate([found[task] for _, found in decided[share]])
+            point[task] = _summary(_weighted_scores(truth, y[None], labels, weights)["macro_f1"])
+        points.append(point)
+    return points
+
+
+def _curve_step(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    C: Mapping[str, float],
+    train: np.ndarray,
+    test: np.ndarray,
+) -> dict[str, np.ndarray]:
+    sample = sample_of([passages[i] for i in train], settings)
+    features = build_features(settings, lexicon, table)
+    X = features.fit_transform(sample.texts)
+    Z = features.transform([passages[i].text for i in test])
+    decided = {}
+    for task, labels in label_order(passages).items():
+        coef, intercept = fit_head(X, sample.labels[task], sample.weight, labels, C[task])
+        prior = np.array([settings.prior.get(task, {}).get(label, 1.0) for label in labels])
+        decided[task] = _argmax_labels(Z @ coef.T + intercept + np.log(prior), labels)
+    return decided
+
+
+def _top_features(
+    passages: Sequence[Passage],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    table: Table,
+    C: Mapping[str, float],
+) -> dict[str, Any]:
+    """Task → label → family → the features that speak most for the label, trained on everything.
+
+    A feature's weight is its coefficient, less the mean over labels, times its column's standard
+    deviation, so that families on different scales can stand side by side.
+    """
+    sample = sample_of(passages, settings)
+    features = build_features(settings, lexicon, table)
+    X = features.fit_transform(sample.texts)
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    spread = np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2, 0))
+    columns = Model(features, {}, {}).columns()
+    found: dict[str, Any] = {}
+    for task, labels in label_order(passages).items():
+        coef, _ = fit_head(X, sample.labels[task], sample.weight, labels, C[task])
+        weight = (coef - coef.mean(axis=0)) * spread
+        found[task] = {}
+        for k, label in enumerate(labels):
+            by_family: dict[str, list[list[Any]]] = {}
+            for j in np.argsort(-weight[k]):
+                if weight[k, j] <= 0:
+                    break
+                family, feature = columns[j].split(": ", 1)
+                mine = by_family.setdefault(family, [])
+                if len(mine) < _TOP:
+                    mine.append([feature, round(float(weight[k, j]), 4)])
+            found[task][label] = by_family
+    return found

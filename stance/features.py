@@ -1,0 +1,396 @@
+"""Text → matrix: scikit-learn transformers, one per feature family, each with named columns.
+
+A family also tells *where* each feature of a passage stands (:meth:`Family.occurrences`), so that
+the contribution of every feature leads back to words.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.validation import check_is_fitted
+
+from stance.lexicon import Lexicon, Match
+from stance.text import Normalised, Table, Token, normalise
+
+_DIGIT = re.compile(r"\d")
+_CLAUSE_BREAK = re.compile(r"[.,;:!?]")
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A passage as every family sees it: normalised text, tokens, clauses."""
+
+    text: Normalised
+    tokens: list[Token]
+
+    @classmethod
+    def of(cls, passage: "str | Reading", table: Table | None = None) -> "Reading":
+        """Read a passage; one that was read before is returned as it is."""
+        if isinstance(passage, Reading):
+            return passage
+        text = normalise(passage, table)
+        return cls(text, text.tokens())
+
+    def clauses(self) -> list[tuple[int, int]]:
+        """Token spans between punctuation marks, in order.
+
+        >>> Reading.of("ليس محورا، بل صفقة.").clauses()
+        [(0, 2), (2, 4)]
+        """
+        ends = [
+            i + 1
+            for i, (a, b) in enumerate(pairwise(self.tokens))
+            if _CLAUSE_BREAK.search(self.text.text, a.end, b.start)
+        ]
+        bounds = [0, *ends, len(self.tokens)]
+        return [(a, b) for a, b in pairwise(bounds) if a < b]
+
+
+class Occurrence(NamedTuple):
+    """A feature seen at some tokens of a passage (``start`` to ``end``, exclusive)."""
+
+    feature: str
+    start: int
+    end: int
+
+
+class Reader(TransformerMixin, BaseEstimator):
+    """Texts → readings, once for all families. ``table``: the normalisation table."""
+
+    def __init__(self, table: Table | None = None):
+        self.table = table
+
+    def fit(self, X: Iterable[str], y: object = None) -> Self:
+        """Nothing to learn."""
+        return self
+
+    def transform(self, X: Iterable[str]) -> list[Reading]:
+        """One reading per text, in order."""
+        return [Reading.of(x, self.table) for x in X]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class Family(TransformerMixin, BaseEstimator):
+    """A feature family: rows are passages, columns are named features.
+
+    Every family is fitted and applied on texts or on readings. A row depends on its passage alone.
+    """
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """The features of a passage and where they stand, repeated where they repeat."""
+        raise NotImplementedError
+
+    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+        """Learn the columns from the passages ``X``; ``y`` is ignored."""
+        raise NotImplementedError
+
+    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
+        """A sparse matrix of shape (passages, columns), finite, float64."""
+        raise NotImplementedError
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The column names, an array of strings."""
+        raise NotImplementedError
+
+
+class _Ngrams(Family):
+    """TF-IDF over n-grams: sublinear counts, smoothed idf, rows of unit length."""
+
+    smallest: int
+    largest: int
+    min_df: int
+
+    def _names(self, passage: str | Reading) -> list[str]:
+        return [o.feature for o in self.occurrences(Reading.of(passage))]
+
+    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+        """Learn the n-grams that stand in at least ``min_df`` passages, and their idf.
+
+        Raises ``ValueError`` where no n-gram does.
+        """
+        if not 1 <= self.smallest <= self.largest:
+            raise ValueError(
+                f"n-gram range {self.smallest} to {self.largest}: expected 1 <= smallest <= largest"
+            )
+        self.vectorizer_ = TfidfVectorizer(
+            analyzer=self._names, min_df=self.min_df, sublinear_tf=True
+        ).fit(X)
+        return self
+
+    def restore(self, names: Sequence[str], idf: np.ndarray) -> Self:
+        """Become the family that learned the n-grams ``names`` with the weights ``idf``."""
+        self.vectorizer_ = TfidfVectorizer(
+            analyzer=self._names, vocabulary=list(names), sublinear_tf=True
+        )
+        self.vectorizer_.idf_ = np.asarray(idf, dtype=float)
+        return self
+
+    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
+        """The TF-IDF matrix of the passages."""
+        check_is_fitted(self)
+        return self.vectorizer_.transform(X)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The n-grams, in code point order."""
+        check_is_fitted(self)
+        return self.vectorizer_.get_feature_names_out()
+
+
+class CharNgrams(_Ngrams):
+    """Character n-grams within words, a blank marking the word's edge; digits read as 0.
+
+    >>> family = CharNgrams(smallest=3, largest=3, min_df=1).fit(["محور"])
+    >>> [str(name) for name in family.get_feature_names_out()]
+    [' مح', 'حور', 'محو', 'ور ']
+    """
+
+    def __init__(self, smallest: int = 2, largest: int = 5, min_df: int = 2):
+        self.smallest = smallest
+        self.largest = largest
+        self.min_df = min_df
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each n-gram stands at its word."""
+        for i, token in enumerate(reading.tokens):
+            for gram in _character_ngrams(token.text, self.smallest, self.largest):
+                yield Occurrence(gram, i, i + 1)
+
+
+class WordNgrams(_Ngrams):
+    """Word n-grams across the passage; digits read as 0.
+
+    >>> family = WordNgrams(smallest=1, largest=2, min_df=1).fit(["زواج مصلحة"])
+    >>> [str(name) for name in family.get_feature_names_out()]
+    ['زواج', 'زواج مصلحه', 'مصلحه']
+    """
+
+    def __init__(self, smallest: int = 1, largest: int = 2, min_df: int = 2):
+        self.smallest = smallest
+        self.largest = largest
+        self.min_df = min_df
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each n-gram stands at its words."""
+        words = [_DIGIT.sub("0", t.text) for t in reading.tokens]
+        for n in range(self.smallest, self.largest + 1):
+            for i in range(len(words) - n + 1):
+                yield Occurrence(" ".join(words[i : i + n]), i, i + n)
+
+
+class _Counts(Family):
+    """Families with columns known beforehand: log(1 + count), and presence where asked for."""
+
+    def columns(self) -> list[str]:
+        """The names of the counted features, in order."""
+        raise NotImplementedError
+
+    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+        """Fix the columns; nothing is learned from the passages."""
+        self.names_ = np.array(self.columns(), dtype=object)
+        return self
+
+    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
+        """The matrix of log counts of the passages."""
+        check_is_fitted(self)
+        index = {name: j for j, name in enumerate(self.names_)}
+        indptr, indices, data = [0], [], []
+        for passage in X:
+            reading = Reading.of(passage)
+            counts = Counter(o.feature for o in self.occurrences(reading))
+            for name in sorted(counts, key=index.__getitem__):
+                indices.append(index[name])
+                data.append(math.log1p(counts[name]))
+            indptr.append(len(indices))
+        return sparse.csr_matrix(
+            (np.array(data, dtype=float), np.array(indices, dtype=np.int32), indptr),
+            shape=(len(indptr) - 1, len(index)),
+        )
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The column names."""
+        check_is_fitted(self)
+        return self.names_
+
+
+class Categories(_Counts):
+    """Category lexicons: for each category, log(1 + count) of its cues, and whether one occurs.
+
+    Theory-driven categories carry over to outlets that nobody trained on (Grimmer & Stewart 2013).
+
+    >>> from stance.lexicon import Category
+    >>> lexicon = Lexicon({"exchange": Category("convenience", "", ("مقابل",))})
+    >>> family = Categories(lexicon).fit([])
+    >>> list(family.get_feature_names_out())
+    ['exchange', 'exchange?']
+    >>> family.transform(["قذائف مقابل نفط، وغذاء مقابل جنود"]).toarray().round(2)
+    array([[1.1 , 0.69]])
+    """
+
+    def __init__(self, lexicon: Lexicon):
+        self.lexicon = lexicon
+
+    def columns(self) -> list[str]:
+        """Two columns a category: ``name`` for the count and ``name?`` for presence."""
+        return [name + mark for name in self.lexicon.categories for mark in ("", "?")]
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each cue at its words; presence at the first cue."""
+        present = set()
+        for match in self.lexicon.match(reading.tokens):
+            yield Occurrence(match.category, match.start, match.end)
+            if match.category not in present:
+                present.add(match.category)
+                yield Occurrence(match.category + "?", match.start, match.end)
+
+
+class Discourse(_Counts):
+    """Where a passage lands: cues by pole in rejected, affirmed and last position.
+
+    "ليس X بل Y" rejects X and affirms Y; "X أكثر منه Y" affirms X and rejects Y; "لم يعد X",
+    "يتجاوز X", "رغم X" reject X. The marks are those of adversative and corrective connectives
+    in Arabic grammars (Ryding 2005, ch. 18). ``lands:axis`` counts axis cues affirmed and
+    convenience cues rejected; ``lands:convenience`` the reverse.
+
+    >>> from stance.lexicon import Category
+    >>> lexicon = Lexicon({"bloc": Category("axis", "", ("محور",)),
+    ...                    "exchange": Category("convenience", "", ("صفقة",))})
+    >>> family = Discourse(lexicon).fit([])
+    >>> sorted(o.feature for o in family.occurrences(Reading.of("ليست صفقة بل محور")))
+    ['affirmed:axis', 'both', 'both', 'lands:axis', 'lands:axis', 'last:axis', 'rejected:convenience']
+    """
+
+    _POLES = ("convenience", "axis", "favor", "against")
+    _OPPOSITE = {"convenience": "axis", "axis": "convenience"}
+
+    def __init__(self, lexicon: Lexicon):
+        self.lexicon = lexicon
+
+    def columns(self) -> list[str]:
+        """``rejected:``, ``affirmed:`` and ``last:`` by pole, and the two landings."""
+        marks = [f"{m}:{p}" for m in ("rejected", "affirmed", "last") for p in self._POLES]
+        return [*marks, "lands:convenience", "lands:axis", "both"]
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each feature at the cue that gives it."""
+        scopes = _scopes(reading)
+        cues: list[tuple[Match, str]] = []
+        for match in self.lexicon.match(reading.tokens):
+            pole = self.lexicon.categories[match.category].pole
+            if pole in self._POLES:
+                cues.append((match, pole))
+        frames: dict[str, Match] = {}
+        for match, pole in cues:
+            scope = scopes[match.start]
+            if scope:
+                yield Occurrence(f"{scope}:{pole}", match.start, match.end)
+            if pole in self._OPPOSITE:
+                frames.setdefault(pole, match)
+                lands = {"affirmed": pole, "rejected": self._OPPOSITE[pole]}.get(scope)
+                if lands:
+                    yield Occurrence(f"lands:{lands}", match.start, match.end)
+        if cues:
+            match, pole = cues[-1]
+            yield Occurrence(f"last:{pole}", match.start, match.end)
+        if len(frames) == 2:
+            for match in frames.values():
+                yield Occurrence("both", match.start, match.end)
+
+
+class Form(_Counts):
+    """The passage as a piece of prose: questions, quotation, and speech continued from before.
+
+    >>> sorted(o.feature for o in Form().fit([]).occurrences(Reading.of('وأضاف: "هل يدوم؟"')))
+    ['ends in question', 'question', 'quotation', 'quoted words', 'quoted words']
+    """
+
+    _COLUMNS = ("question", "ends in question", "exclamation", "quotation", "quoted words")
+
+    def columns(self) -> list[str]:
+        """The names of the marks."""
+        return list(self._COLUMNS)
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each mark at the word before it; quoted words one by one."""
+        text, tokens = reading.text.text, reading.tokens
+        if not tokens:
+            return
+        starts = [t.start for t in tokens]
+        for mark, name in (("?", "question"), ("!", "exclamation")):
+            for found in re.finditer(re.escape(mark), text):
+                i = max(0, int(np.searchsorted(starts, found.start())) - 1)
+                yield Occurrence(name, i, i + 1)
+        if "?" in text[tokens[-1].end :]:
+            yield Occurrence("ends in question", len(tokens) - 1, len(tokens))
+        for found in _QUOTED.finditer(text):
+            inside = range(*np.searchsorted(starts, [found.start(), found.end()]).tolist())
+            if inside:
+                yield Occurrence("quotation", inside.start, inside.stop)
+            for i in inside:
+                yield Occurrence("quoted words", i, i + 1)
+
+
+@lru_cache(maxsize=200_000)
+def _character_ngrams(word: str, smallest: int, largest: int) -> tuple[str, ...]:
+    padded = f" {_DIGIT.sub('0', word)} "
+    return tuple(
+        padded[i : i + n]
+        for n in range(smallest, largest + 1)
+        for i in range(len(padded) - n + 1)
+    )
+
+
+_NEGATORS = frozenset("ليس ليست ليسا ليسوا لسنا غير دون لا لم لن ما مجرد بدون بلا".split())
+_CORRECTIVES = frozenset("بل وانما انما ولكن لكن".split())
+_SURPASSING = frozenset("يتجاوز تتجاوز تجاوز تجاوزت يتخطي تتخطي تخطي تخطت يتعدي تتعدي".split())
+_CONCESSIVES = frozenset("رغم برغم بالرغم فرغم ورغم وبرغم".split())
+_THAN_THIS = frozenset("منه منها من مما".split())
+
+
+def _scopes(reading: Reading) -> list[str]:
+    """For each token: ``rejected``, ``affirmed`` or nothing. A scope ends with its clause."""
+    scopes = [""] * len(reading.tokens)
+    negated_before = False
+    for start, end in reading.clauses():
+        words = [_without_conjunction(t.text) for t in reading.tokens[start:end]]
+        scope = ""
+        for k, word in enumerate(words):
+            i = start + k
+            if word in _CORRECTIVES and (negated_before or scope == "rejected"):
+                scope = "affirmed"
+            elif (
+                word in _NEGATORS
+                or word in _SURPASSING
+                or word in _CONCESSIVES
+                or (word in {"ابعد", "اكثر"} and words[k + 1 : k + 3] == ["من", "مجرد"])
+            ):
+                scope = "rejected"
+                negated_before = negated_before or word in _NEGATORS
+            elif word == "بقدر" and scope == "rejected":
+                scope = "affirmed"
+            elif word == "اكثر" and k + 1 < len(words) and words[k + 1] in _THAN_THIS and k:
+                for j in range(start, i):
+                    scopes[j] = scopes[j] or "affirmed"
+                scope = "rejected"
+            scopes[i] = scope
+        negated_before = negated_before and "rejected" in scopes[start:end]
+    return scopes
+
+
+def _without_conjunction(word: str) -> str:
+    if word[:1] in "وف" and word[1:] in _NEGATORS | _CORRECTIVES | _SURPASSING:
+        return word[1:]
+    return word
+

@@ -1,0 +1,224 @@
+"""Arabic normalisation and tokens, with a map back to original code-point offsets.
+
+Everything that reads Arabic starts here: features, lexicons, near-duplicates and explanations see
+the *normalised* text, and :class:`Normalised` leads every position back to the text as printed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+#: What each code point becomes; a code point that is absent stays as it is.
+Table = Mapping[str, str]
+
+# The seats of hamza, which camel-tools keeps: spelling wavers here as much as it does on alef.
+_HAMZA_SEATS = {"ؤ": "و", "ئ": "ي"}
+# Marks, format characters (zero-width, bidi), and tatweel leave no trace.
+_DROPPED_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
+_TATWEEL = "\u0640"
+_WORD = re.compile(r"[^\W_]+")
+
+
+class InputError(ValueError):
+    """Input that cannot be used; the message names the place, what was got and the remedy."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, without a byte order mark.
+
+    Raises :class:`InputError` for a file that cannot be read, is empty, or is in another encoding,
+    which is named where it can be told (windows-1256 above all).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, where: str) -> str:
+    """The text of UTF-8 bytes; ``where`` names them in errors, which are those of read_text.
+
+    >>> decode("محور".encode(), "-")
+    'محور'
+    """
+    if not data.strip():
+        raise InputError(f"{where}: the file is empty; expected Arabic text in UTF-8")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: not UTF-8 (byte {error.start}){_encoding_guess(data)}"
+        ) from error
+
+
+def _encoding_guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes  # only when something is wrong
+
+    candidates = ["cp1256", "utf_16", "mac_arabic", "iso8859_6"]
+    best = from_bytes(data[:100_000], cp_isolation=candidates).best()
+    # Its language model is weak on short texts, so Arabic letters have the last word.
+    if best is None or not re.search(r"[\u0621-\u064a]{3}", str(best)):
+        return "; expected Arabic text in UTF-8"
+    name = {"cp1256": "windows-1256"}.get(best.encoding, best.encoding.replace("_", "-"))
+    return f"; it looks like {name}; convert it: iconv -f {name} -t UTF-8 FILE > NEW"
+
+
+class Token(NamedTuple):
+    """A word of a normalised text: its form and its span in normalised positions."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A normalised text and, for every position of it, the original code points behind it.
+
+    ``starts[i]`` and ``ends[i]`` delimit, in the original, what became position ``i``; marks that
+    were dropped belong to the letter they followed.
+    """
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The original span of the normalised positions ``start`` to ``end`` (exclusive).
+
+        Raises ``ValueError`` where the span is empty or outside the text.
+
+        >>> n = normalise("وقّعتـــا")
+        >>> n.text, n.original(0, 3)
+        ('وقعتا', (0, 4))
+        """
+        if not 0 <= start < end <= len(self.text):
+            raise ValueError(
+                f"span {start}:{end} does not lie in a normalised text of {len(self.text)} positions"
+            )
+        return self.starts[start], self.ends[end - 1]
+
+    def tokens(self) -> list[Token]:
+        """The words, in order: runs of letters and digits.
+
+        >>> [t.text for t in normalise("«محورٌ» جديدٌ، أم زواجُ مصلحة؟").tokens()]
+        ['محور', 'جديد', 'ام', 'زواج', 'مصلحه']
+        """
+        return [Token(m.group(), m.start(), m.end()) for m in _WORD.finditer(self.text)]
+
+
+@cache
+def default_table() -> dict[str, str]:
+    """The normalisation table, made from those of camel-tools (Obeid et al. 2020).
+
+    For each code point: compatibility decomposition, camel-tools' ``arclean`` map (presentation
+    forms, Persian letters, Arabic-Indic digits, punctuation), one alef, one ya, ta marbuta as ha,
+    hamza seats as their letter, lower case; marks, tatweel and format characters vanish. The
+    result is closed: no output holds a code point that the table would change again.
+
+    >>> table = default_table()
+    >>> table["أ"], table["ة"], table["٣"], table["ﻻ"], table["ـ"]
+    ('ا', 'ه', '3', 'لا', '')
+    """
+    from camel_tools.utils.charmap import CharMapper  # keeps the import off the command's way
+    from camel_tools.utils.normalize import (
+        normalize_alef_ar,
+        normalize_alef_maksura_ar,
+        normalize_teh_marbuta_ar,
+        normalize_unicode,
+    )
+
+    clean = CharMapper.builtin_mapper("arclean")
+
+    def fold(char: str) -> str:
+        if not char.isascii():
+            char = unicodedata.normalize("NFKD", normalize_unicode(char))
+            char = "".join(c for c in char if unicodedata.category(c) not in _DROPPED_CATEGORIES)
+            char = "".join(c if c.isascii() else clean(c) for c in char if c != _TATWEEL)
+        char = normalize_teh_marbuta_ar(normalize_alef_maksura_ar(normalize_alef_ar(char)))
+        char = "".join(_HAMZA_SEATS.get(c, c) for c in char).casefold()
+        return "".join(" " if c.isspace() else c for c in char)
+
+    def closed(char: str) -> str:
+        seen = char
+        while (folded := "".join(map(fold, seen))) != seen:
+            seen = folded
+        return seen
+
+    table = {}
+    for code in range(0x110000):
+        char = chr(code)
+        category = unicodedata.category(char)
+        if category in _DROPPED_CATEGORIES:
+            table[char] = ""
+        # Scripts of articles: up to the CJK symbols, and the compatibility forms. Ideographs,
+        # Hangul and the astral planes stand as they are.
+        elif (code < 0x3100 or 0xFB00 <= code <= 0xFFFF) and category not in {"Cn", "Cs", "Co"}:
+            folded = closed(char)
+            if folded != char:
+                table[char] = folded
+    return table
+
+
+def normalise(text: str, table: Table | None = None) -> Normalised:
+    """Normalise ``text`` with ``table`` (default: :func:`default_table`).
+
+    White space is folded to single blanks and trimmed. Idempotent on its own output.
+
+    >>> normalise("  إلى الأمــام ٢٠٢٤ ").text
+    'الي الامام 2024'
+    >>> normalise("").text
+    ''
+    """
+    table = default_table() if table is None else table
+    out: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for i, char in enumerate(text):
+        mapped = table.get(char, char)
+        if not mapped:
+            if out and out[-1] != " ":
+                ends[-1] = i + 1
+            continue
+        for piece in mapped:
+            if piece == " " and (not out or out[-1] == " "):
+                continue
+            out.append(piece)
+            starts.append(i)
+            ends.append(i + 1)
+    if out and out[-1] == " ":
+        del out[-1], starts[-1], ends[-1]
+    return Normalised("".join(out), starts, ends)
+
+
+class Finding(NamedTuple):
+    """Something unclean in a text: what, and at which original offset."""
+
+    what: str
+    start: int
+
+
+_BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def findings(text: str) -> Iterator[Finding]:
+    """What a corpus should not hold: replacement and control characters, overrides, odd forms.
+
+    >>> [f.what for f in findings("محور\\ufffd")]
+    ['replacement character U+FFFD']
+    """
+    for i, char in enumerate(text):
+        category = unicodedata.category(char)
+        if char == "\ufffd":
+            yield Finding("replacement character U+FFFD", i)
+        elif char in _BIDI_OVERRIDES:
+            yield Finding(f"bidirectional control U+{ord(char):04X}", i)
+        elif category in {"Cc", "Co", "Cn", "Cs"} and char not in "\n\t":
+            yield Finding(f"control or unassigned character U+{ord(char):04X}", i)
+        elif "\ufb50" <= char <= "\ufdfb" or "\ufe70" <= char <= "\ufefc":
+            yield Finding(f"presentation form U+{ord(char):04X}", i)

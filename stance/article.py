@@ -5,10 +5,11 @@ phrases that Arabic news pages put around an article; none looks at an outlet's 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from stance.text import InputError, decode, normalise, read_text
 
@@ -77,7 +78,7 @@ def from_text(text: str, name: str = "") -> Article:
     spans = _paragraphs(text)
     if not spans:
         raise InputError(f"{name or 'article'}: no text in it; expected Arabic prose")
-    kinds = _kinds([text[a:b] for a, b in spans])
+    kinds = _kinds([text[a:b] for a, b in spans], gaps=_gaps(text, spans))
     return Article(name, text, _split_long(text, spans, kinds))
 
 
@@ -86,41 +87,101 @@ def from_html(page: str, name: str = "") -> Article:
 
     Raises :class:`~stance.text.InputError` where the page holds no article.
     """
-    from lxml import etree
     from trafilatura import bare_extraction
+    from trafilatura.settings import Document
 
     document = bare_extraction(
-        page,
+        _BREAKS.sub("</p><p>", page),
         favor_recall=True,
         include_comments=False,
         include_tables=False,
         deduplicate=False,
         with_metadata=True,
     )
-    if document is None or document.body is None:
+    if not isinstance(document, Document) or document.body is None:
         raise InputError(f"{name or 'page'}: found no article in this HTML page")
+    found = list(_markup_lines(document.body))
+    title = _headline(_folded(document.title or ""), found)
+    byline = " - ".join(filter(None, (document.author, document.date)))
     lines: list[str] = []
     known: list[str] = []
-
-    def add(line: str | None, kind: str) -> None:
-        line = " ".join((line or "").split())
-        if line and (not lines or line != lines[-1]):
+    for said, line in [("title", title), ("byline", _folded(byline)), *found]:
+        if line and line not in lines[-1:] and (said == "title" or line != title):
             lines.append(line)
-            known.append(kind)
-
-    add(document.title, "title")
-    add(" - ".join(filter(None, (document.author, document.date))), "byline")
-    for element in document.body.iter("p", "head", "item", "quote", "ab"):
-        if any(e.tag in {"item", "quote"} for e in element.iterancestors()):
-            continue
-        words = " ".join(etree.tostring(element, method="text", encoding="unicode").split())
-        add(words, {"head": "heading", "item": "item"}.get(element.tag, ""))
+            known.append(said)
     if not lines:
         raise InputError(f"{name or 'page'}: found no article in this HTML page")
     text = "\n".join(lines)
     spans = _paragraphs(text, wrapped=False)
     guessed = _kinds(lines, known)
     return Article(name, text, _split_long(text, spans, guessed))
+
+
+# Two line breaks in a row are how old pages part paragraphs.
+_BREAKS = re.compile(r"(?:<br\s*/?>\s*){2,}", re.IGNORECASE)
+_BREAK = "\x1f"  # a single line break; white space folds it to a blank
+_SHORT_LINE = 6
+_BLOCKS = {"p": "", "ab": "", "quote": "", "head": "heading", "item": "item", "list": "", "div": ""}
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _markup_lines(body: Any) -> Iterator[tuple[str, str]]:
+    """What the markup says of each paragraph (heading, item or nothing), and its words."""
+    parts: list[str] = []
+    kind = ""
+
+    def flush() -> Iterator[tuple[str, str]]:
+        for line in _broken_lines("".join(parts)):
+            yield kind, line
+        parts.clear()
+
+    from lxml import etree
+
+    for event, element in etree.iterwalk(body, events=("start", "end")):
+        block = element.tag in _BLOCKS
+        if event == "start":
+            if block:
+                yield from flush()
+                kind = _BLOCKS[element.tag]
+            parts.append(_BREAK if element.tag == "lb" else element.text or "")
+        else:
+            if block:
+                yield from flush()
+                kind = ""
+            parts.append(element.tail or "")
+    yield from flush()
+
+
+def _broken_lines(text: str) -> list[str]:
+    """The lines of a paragraph with line breaks, joined again where a break is only typography.
+
+    A break parts two lines after a sentence, after a short line, and in a list of links.
+    """
+    lines: list[str] = []
+    in_links = False
+    for piece in map(_folded, text.split(_BREAK)):
+        apart = lines and (
+            in_links or _SENTENCE_END.search(lines[-1]) or len(lines[-1].split()) < _SHORT_LINE
+        )
+        if lines and not apart:
+            lines[-1] += " " + piece
+        elif piece:
+            lines.append(piece)
+        in_links = in_links or bool(_LINK_LIST.search(normalise(piece).text))
+    return lines
+
+
+def _headline(title: str, found: Sequence[tuple[str, str]]) -> str:
+    """The page's title without the site's name, where a heading above the text tells it apart."""
+    for said, line in found:
+        if _is_prose(line):
+            break
+        if said == "heading" and (line in title or (len(title.split()) < 4 < len(line.split()))):
+            return line
+    return title
 
 
 def _decode_html(data: bytes, where: str) -> str:
@@ -152,11 +213,21 @@ def _paragraphs(text: str, wrapped: bool | None = None) -> list[tuple[int, int]]
         return lines
     joined: list[tuple[int, int]] = []
     for start, end in lines:
-        if joined and "\n" not in text[joined[-1][1] : start].replace("\n", "", 1):
+        if joined and _goes_on(text, joined[-1], start):
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))
     return joined
+
+
+def _goes_on(text: str, before: tuple[int, int], start: int) -> bool:
+    """Whether the line at ``start`` continues a paragraph: no blank line, no bullet, no list."""
+    gap = text[before[1] : start]
+    last_line = text[before[0] : before[1]].rsplit("\n", 1)[-1].strip()
+    return gap.count("\n") < 2 and text[start] not in "-•*–" and len(last_line) >= _FULL_LINE
+
+
+_FULL_LINE = 35  # code points; a shorter line was not broken by wrapping
 
 
 def _hard_wrapped(text: str) -> bool:
@@ -197,8 +268,9 @@ def _parts(text: str, block: Block) -> list[Block]:
     for sentence in _SENTENCE.finditer(text, block.start, block.end):
         long_enough = len(text[start : sentence.start()].split()) >= 0.8 * target
         if long_enough and len(text[sentence.end() : block.end].split()) >= 0.4 * target:
-            parts.append(replace(block, start=start, end=sentence.start() + len(
-                sentence.group().rstrip())))
+            parts.append(
+                replace(block, start=start, end=sentence.start() + len(sentence.group().rstrip()))
+            )
             start = sentence.end()
     return [*parts, replace(block, start=start)]
 
@@ -212,26 +284,34 @@ def _phrase(*phrases: str) -> re.Pattern[str]:
 
 # Phrases are matched in normalised text: one alef, ya for alef maksura, ha for ta marbuta.
 _LINK_LIST = _phrase(
-    r"^(?:و)?(?:اخبار|مواضيع|موضوعات|مقالات|تقارير|قصص|مواد) (?:ذات صله|متعلقه|مشابهه|مرتبطه|قد تهمك)",
+    r"^و?(?:اخبار|مواضيع|موضوعات|مقالات|تقارير|قصص|مواد) "
+    r"(?:ذات صله|متعلقه|مشابهه|مرتبطه|قد تهمك)",
     r"^(?:قد |وقد )?(?:تقرا|يهمك|تهمك|يعجبك) (?:ايضا|هذا)?",
     r"^(?:اقرا|شاهد|طالع|تابع|اسمع|انظر)(?:وا|ي)? (?:ايضا|المزيد|كذلك)",
     r"^(?:المزيد (?:من|حول|في|عن)|الاكثر (?:قراءه|مشاهده|تداولا)|احدث الاخبار|اخر الاخبار|مقترح)",
     r"^(?:روابط|وسوم|كلمات (?:مفتاحيه|دلاليه)|الكلمات المفتاحيه|تصفح ايضا|ذات صله)",
 )
 _BOILERPLATE = _phrase(
-    r"جميع الحقوق|حقوق (?:النشر|الطبع)|سياسه الخصوصيه|شروط (?:الاستخدام|الخدمه)|ملفات (?:تعريف الارتباط|الكوكيز)",
-    r"(?:اشترك|سجل|انضم)(?:وا)? (?:في|الان|معنا|الي|لتصلك|بنشرتنا|للحصول)|النشره (?:البريديه|الاخباريه)|بريدك الالكتروني",
-    r"(?:حمل|لتحميل|نزل|تحميل) (?:التطبيق|تطبيق)|تطبيق .{0,40}(?:مجانا|الان)|اضغط (?:هنا|لتحميل|للاشتراك)|متجر (?:جوجل|ابل|التطبيقات)",
-    r"^(?:شارك|مشاركه|انشر|نسخ الرابط|طباعه|تعليقات|اترك تعليقا|اضف تعليق|علق|ارسل)",
-    r"(?:تابعونا|تابعنا|تابعوا|تابع) (?:علي|عبر|قناه|صفحه|حساب|اخر|احدث)|فيسبوك|تويتر|تليغرام|تلغرام|واتساب|يوتيوب|انستغرام",
-    r"^(?:advertisements?|ads?|اعلانات?|اعلان ممول|محتوي ممول|share|tweet|follow|subscribe|read more|copyright|loading)\b",
-    r"تم نشر هذا (?:المقال|الخبر)|نشر (?:هذا المقال )?بواسطه|لا تعبر بالضروره عن|المصدر ?:|التطبيق الاول|العوده (?:الي|ل)|^الرييسيه",
-    r"^المقالات? المنشوره|^الاراء الوارده|^هذا المحتوي|^هذا المقال يعبر|^ترجمه عن|^(?:https?:|www\.)",
-    r"^(?:المزيد|التالي|السابق|الوسوم|العلامات|الارشيف|القايمه|بحث|دخول|تسجيل)(?: |$)",
+    r"جميع الحقوق|حقوق (?:النشر|الطبع)|سياسه الخصوصيه|شروط (?:الاستخدام|الخدمه)",
+    r"ملفات (?:تعريف الارتباط|الكوكيز)|النشره (?:البريديه|الاخباريه)|بريدك الالكتروني",
+    r"(?:اشترك|سجل|انضم)(?:وا)? (?:في|الان|معنا|الي|لتصلك|بنشرتنا|للحصول)",
+    r"(?:حمل|لتحميل|نزل|تحميل) (?:التطبيق|تطبيق)|تطبيق .{0,40}(?:مجانا|الان)|التطبيق الاول",
+    r"اضغط (?:هنا|لتحميل|للاشتراك)|متجر (?:جوجل|ابل|التطبيقات)",
+    r"^(?:شارك|مشاركه|انشر|نسخ الرابط|طباعه|علق|ارسل)(?: \S+){0,5}$|متصفحك|المتصفح",
+    r"(?:تابعونا|تابعنا|تابعوا|تابع) (?:علي|عبر|قناه|صفحه|حساب|اخر|احدث)",
+    r"فيسبوك|تويتر|تليغرام|تلغرام|واتساب|يوتيوب|انستغرام",
+    r"^(?:advertisements?|ads?|اعلانات?|اعلان ممول|محتوي ممول|copyright|loading)\b",
+    r"^(?:share|tweet|follow|subscribe|read more|https?:|www\.)",
+    r"تم نشر هذا (?:المقال|الخبر)|نشر (?:هذا المقال )?بواسطه|المصدر ?:|العوده (?:الي|ل)",
+    r"لا تعبر بالضروره عن|^المقالات? المنشوره|^الاراء الوارده|^هذا المقال يعبر|^هذا المحتوي",
+    r"^(?:المزيد|التالي|السابق|الوسوم|العلامات|الارشيف|القايمه|بحث|دخول|تسجيل)(?: |$)|^الرييسيه",
 )
+_COMMENTS = _phrase(r"^(?:ال)?تعليقات(?: القراء| الزوار)?(?: ?\(?\d+\)?)?$|^(?:اترك|اضف) تعليق")
+_CITATION = _phrase(r"^(?:لل|ال)?(?:اقتباس|استشهاد)\b ?:")
 _CAPTION = _phrase(
-    r"^(?:صوره|الصوره|الصور|فيديو|شاهد الفيديو|انفوغراف|انفوجراف|رسم توضيحي|خريطه|لقطه|كاريكاتير)\b",
-    r"\((?:رويترز|ا ?ف ?ب|فرانس برس|اسوشيتد برس|ا ?ب|غيتي|getty|reuters|afp|ap|epa|الاوروبيه|الاناضول|سبوتنيك|ارشيفيه|ارشيف|تاس|د ب ا)[^)]{0,30}\)$",
+    r"^(?:صوره|الصوره|الصور|فيديو|انفوغراف|انفوجراف|رسم توضيحي|خريطه|لقطه|كاريكاتير)\b",
+    r"\((?:رويترز|ا ?ف ?ب|فرانس برس|اسوشيتد برس|ا ?ب|غيتي|الاوروبيه|الاناضول|سبوتنيك|تاس|د ب ا"
+    r"|ارشيفيه|ارشيف|وكالات|getty|reuters|afp|ap|epa)[^)]{0,30}\)$",
     r"^(?:getty|reuters|afp|ap|epa|غيتي|تصوير)\b|^مصدر الصوره|^(?:تعليق|التعليق علي) الصوره",
 )
 _MONTHS = (
@@ -240,33 +320,64 @@ _MONTHS = (
     "جانفي|فيفري|افريل|ماي|جوان|جويليه|اوت|شتنبر|نونبر|دجنبر|غشت|يوليوز"
 )
 _DATE = re.compile(
-    rf"\b\d{{1,2}}\s*(?:[-/. ]|من )?\s*(?:{_MONTHS})\b|\b(?:{_MONTHS})\b\S*\s*,?\s*(?:\d{{1,2}}\s*,?\s*)?"
-    r"20\d\d|\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b|\b\d{1,2}:\d\d\b"
+    rf"\b\d{{1,2}}\s*(?:[-/. ]|من )?\s*(?:{_MONTHS})\b"
+    rf"|\b(?:{_MONTHS})\b\S*\s*,?\s*(?:\d{{1,2}}\s*,?\s*)?20\d\d"
+    r"|\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b|\b\d{1,2}:\d\d\b"
 )
 _BYLINE = _phrase(
-    r"^(?:كتب|كتبت|بقلم|اعداد|اعده|اعدته|تحرير|ترجمه|تقرير|حاوره|حاورته|حوار|مراسل|الكاتب|نشر|نشرت|اخر تحديث|تم التحديث|تاريخ النشر|محدث)\b ?:?"
+    r"^(?:كتب|كتبت|بقلم|اعداد|اعده|اعدته|تحرير|ترجمه|تقرير|حاوره|حاورته|حوار|مراسل|الكاتب)\b",
+    r"^(?:نشر|نشرت|اخر تحديث|تم التحديث|تاريخ النشر|محدث)\b",
 )
 _CREDIT = re.compile(r"[-–—|•·/]")
 _BREADCRUMB = re.compile(r"^\S[^.؟!]{0,40}(?:\s[/>»›|]\s[^.؟!]{1,40}){1,5}$")
 _QUESTION_END = re.compile(r"[؟?][\"»”]*$")
+# A question put by an interviewer: "س:", the outlet's name, or a presenter's.
+_ASKED = re.compile(r"^[^:?!.]{1,28}: .*\?\"?$")
+_QUOTED_LINE = re.compile(r"^[«\"“].*[»\"”]$")
+_CONJUNCTION = re.compile(r"^[وف]\w")
 
 
-def _kinds(lines: Sequence[str], known: Sequence[str] | None = None) -> list[str]:
-    """The kind of each paragraph. ``known``: what the page's markup says, empty where nothing."""
+def _gaps(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Whether a blank line stands before each paragraph."""
+    before = [0, *(end for _, end in spans[:-1])]
+    return [text.count("\n", b, start) > 1 for b, (start, _) in zip(before, spans, strict=True)]
+
+
+def _kinds(
+    lines: Sequence[str], known: Sequence[str] | None = None, gaps: Sequence[bool] | None = None
+) -> list[str]:
+    """The kind of each paragraph.
+
+    ``known``: what the page's markup says, empty where nothing; ``gaps``: whether a blank line
+    stands before it.
+    """
     known = known or [""] * len(lines)
+    gaps = gaps or [True] * len(lines)
+    spaced = sum(gaps) > len(gaps) / 2  # else blank lines, or their lack, tell nothing
     prose = [_is_prose(line) for line in lines]
     first_prose = prose.index(True) if True in prose else len(lines)
     last_prose = len(lines) - 1 - prose[::-1].index(True) if True in prose else -1
-    title = next((normalise(line).text for line, k in zip(lines, known, strict=True)
-                  if k == "title"), "")
+    title = next(
+        (normalise(line).text for line, k in zip(lines, known, strict=True) if k == "title"), ""
+    )
     seen_title = ""
+
+    def next_to(i: int) -> bool:
+        return i < len(gaps) and not gaps[i]
+
     kinds: list[str] = []
-    in_links = False
+    in_links = after_comments = False
     for i, (line, said) in enumerate(zip(lines, known, strict=True)):
         normal = normalise(line).text
         words = normal.split()
         length = len(words)
-        if prose[i] and not said == "heading":
+        if after_comments or _COMMENTS.search(normal):
+            kind, after_comments = "boilerplate", True
+        elif _CITATION.search(normal):
+            kind = "boilerplate"
+        elif _ASKED.match(normal) and length <= 80:
+            kind = "heading"
+        elif prose[i] and said != "heading":
             kind = "passage"
         elif _LINK_LIST.search(normal) and length <= 25:
             kind = "link"
@@ -283,11 +394,11 @@ def _kinds(lines: Sequence[str], known: Sequence[str] | None = None) -> list[str
         elif in_links and not _SENTENCE_END.search(line) and length <= 25:
             kind = "link"
         elif said in {"heading", "item"}:
-            kind = "heading" if said == "heading" else ("passage" if length >= 8 else "link")
+            kind = "heading" if said == "heading" else "link"
         elif not title and not seen_title and i <= first_prose and length >= 2:
             kind = "title"
         elif i > last_prose:
-            kind = "boilerplate" if not _SENTENCE_END.search(line) else "passage"
+            kind = "boilerplate"
         elif length <= 1 and not re.search(r"[\u0621-\u064a]", line):
             kind = "boilerplate"
         else:
@@ -299,7 +410,8 @@ def _kinds(lines: Sequence[str], known: Sequence[str] | None = None) -> list[str
         # A link list goes on with the lines that have no full stop, one where it is inside the
         # text (an inset), all of them at its end.
         opens = kind == "link" and bool(_LINK_LIST.search(normal)) and length <= 6
-        in_links = opens or (in_links and kind == "link" and (i > last_prose or said == "item"))
+        listed = i > last_prose or said == "item" or (spaced and next_to(i + 1))
+        in_links = opens or (in_links and kind == "link" and listed)
         kinds.append(kind)
     return kinds
 
@@ -313,10 +425,14 @@ def _is_prose(line: str) -> bool:
     ended = bool(_SENTENCE_END.search(line.strip())) and not re.search(r"\.\.+$|…$", line.strip())
     if _LINK_LIST.search(normal) or _BOILERPLATE.search(normal) or _CAPTION.search(normal):
         return False
+    if _QUOTED_LINE.match(line.strip()):
+        return length >= 7
     if _QUESTION_END.search(line.strip()):
-        return length >= 16
+        return length >= (10 if _CONJUNCTION.match(normal) else 16)
     if ended:
         return length >= 7
+    if line.rstrip().endswith(":"):
+        return length >= 10
     return length >= 20
 
 

@@ -50,14 +50,22 @@ def main() -> None:
 
 @main.command()
 @click.argument("inputs", nargs=-1, type=_PATH, metavar="[INPUT]...")
-@click.option("--format", "form", type=click.Choice(FORMATS),
-              help="Default: a table on a terminal, jsonl otherwise.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Default: a table on a terminal, jsonl otherwise.",
+)
 @click.option("--output", "-o", type=_PATH, help="Write to this file instead of standard output.")
 @click.option("--model", "model_path", type=_PATH, help="Default: the model in the package.")
 @click.option("--explain", is_flag=True, help="Add the words behind each label ('because').")
 @click.option("--articles", is_flag=True, help="A table's row is an article, not a passage.")
-@click.option("--prior", multiple=True, metavar="TASK:LABEL=SHARE",
-              help="Assume another class prior, e.g. stance:neutral=2. Repeatable.")
+@click.option(
+    "--prior",
+    multiple=True,
+    metavar="TASK:LABEL=SHARE",
+    help="Assume another class prior, e.g. stance:neutral=2. Repeatable.",
+)
 @click.option("--jobs", "-j", default=1, show_default=True, help="Processes; -1 for all cores.")
 def classify(
     inputs: Sequence[Path],
@@ -180,8 +188,12 @@ def _emit(data: bytes, output: Path | None) -> None:
 
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="INPUT...")
-@click.option("--format", "form", type=click.Choice(("table", "jsonl", "text")),
-              help="Default: a table on a terminal, jsonl otherwise; text: what offsets refer to.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "jsonl", "text")),
+    help="Default: a table on a terminal, jsonl otherwise; text: what offsets refer to.",
+)
 def segment(inputs: Sequence[Path], form: str | None) -> None:
     """Show how an article is cut: each block with its kind and code-point offsets."""
     from stance import article
@@ -204,17 +216,34 @@ def segment(inputs: Sequence[Path], form: str | None) -> None:
 
 # --- train and evaluate ---------------------------------------------------------------------------
 
-_settings = click.option("--settings", "settings_path", type=_PATH,
-                         help="Settings file (JSON). Default: the package's own.")
-_tasks = click.option("--task", "tasks", multiple=True, metavar="COLUMN",
-                      help="Label column; repeatable. Default: stance and framing.")
-_group_by = click.option("--group", default="doc", show_default=True, metavar="COLUMN",
-                         help="Passages with the same value are never parted by a fold.")
-_lexicons = click.option("--lexicons", type=_PATH,
-                         help="Folder of lexicon files. Default: DATA/lexicons, else those of the "
-                         "package's model.")
-_jobs = click.option("--jobs", "-j", default=-1, show_default=True,
-                     help="Processes; -1 for all cores.")
+_settings = click.option(
+    "--settings",
+    "settings_path",
+    type=_PATH,
+    help="Settings file (JSON). Default: the package's own.",
+)
+_tasks = click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="COLUMN",
+    help="Label column; repeatable. Default: stance and framing.",
+)
+_group_by = click.option(
+    "--group",
+    default="doc",
+    show_default=True,
+    metavar="COLUMN",
+    help="Passages with the same value are never parted by a fold.",
+)
+_lexicons = click.option(
+    "--lexicons",
+    type=_PATH,
+    help="Folder of lexicon files. Default: DATA/lexicons, else those of the package's model.",
+)
+_jobs = click.option(
+    "--jobs", "-j", default=-1, show_default=True, help="Processes; -1 for all cores."
+)
 
 
 @main.command()
@@ -249,11 +278,24 @@ def train(
 
 @main.command()
 @click.argument("data", nargs=-1, type=_PATH, metavar="[DATA]...")
-@click.option("--report", "folder", type=_PATH, metavar="DIR",
-              help="Write result.json, report and figures here.")
-@click.option("--model", "model_path", type=_PATH, help="Evaluate this trained model (with --test).")
-@click.option("--test", "tests", multiple=True, type=_PATH, metavar="FILE",
-              help="Held-out labelled passages; repeatable.")
+@click.option(
+    "--report",
+    "folder",
+    type=_PATH,
+    metavar="DIR",
+    help="Write result.json, report and figures here.",
+)
+@click.option(
+    "--model", "model_path", type=_PATH, help="Evaluate this trained model (with --test)."
+)
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    type=_PATH,
+    metavar="FILE",
+    help="Held-out labelled passages; repeatable.",
+)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--repeats", default=2, show_default=True, type=click.IntRange(1))
 @_settings
@@ -297,7 +339,13 @@ def evaluate(
         settings = _load_settings(settings_path, passages)
         lexicon = _load_lexicon(settings, data, lexicons)
         result = evaluation.cross_validate(
-            passages, settings, lexicon, text.default_table(), folds, repeats, jobs,
+            passages,
+            settings,
+            lexicon,
+            text.default_table(),
+            folds,
+            repeats,
+            jobs,
             progress=sys.stderr.isatty(),
         )
     click.echo(report.table(result), nl=False)
@@ -350,7 +398,9 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
 @main.command()
 @click.argument("source", type=_PATH, metavar="INPUT")
 @click.option("--output", "-o", type=_PATH, required=True, metavar="DIR", help="Where to write.")
-@click.option("--model", "model_path", type=_PATH, help="For an article: the model to read it with.")
+@click.option(
+    "--model", "model_path", type=_PATH, help="For an article: the model to read it with."
+)
 def report(source: Path, output: Path, model_path: Path | None) -> None:
     """Write a page with figures about INPUT.
 
@@ -365,9 +415,7 @@ def report(source: Path, output: Path, model_path: Path | None) -> None:
         try:
             result = evaluation.Result.from_json(json.loads(read_text(source)))
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{source}: no result of stance evaluate ({error})"
-            ) from error
+            raise InputError(f"{source}: no result of stance evaluate ({error})") from error
         reports.write_evaluation(result, output)
     elif source.suffix == ".jsonl":
         records = scoring.read_decisions(source)
@@ -418,8 +466,9 @@ def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
 
 @corpus_group.command()
 @click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
-@click.option("--format", "form", type=click.Choice(("table", "json")), default="table",
-              show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
+)
 @_tasks
 def stats(data: Sequence[Path], form: str, tasks: Sequence[str]) -> None:
     """Count passages, labels, outlets, dates and repetition."""
@@ -433,7 +482,8 @@ def stats(data: Sequence[Path], form: str, tasks: Sequence[str]) -> None:
     for name, value in found.items():
         if isinstance(value, dict):
             rows: Iterable[tuple[str, Any]] = (
-                value.items() if not any(isinstance(v, dict) for v in value.values())
+                value.items()
+                if not any(isinstance(v, dict) for v in value.values())
                 else ((f"{k}: {label}", n) for k, v in value.items() for label, n in v.items())
             )
             click.echo(f"{name}:")
@@ -464,8 +514,11 @@ def info(path: Path | None) -> None:
         for task, h in model.heads.items()
     }
     columns = Counter(c.split(":", 1)[0] for c in model.columns())
-    click.echo(json.dumps({"heads": heads, "columns": dict(columns), **model.info},
-                          ensure_ascii=False, indent=1))
+    click.echo(
+        json.dumps(
+            {"heads": heads, "columns": dict(columns), **model.info}, ensure_ascii=False, indent=1
+        )
+    )
 
 
 @model_group.command()
@@ -476,4 +529,3 @@ def verify(path: Path | None) -> None:
 
     found = storage.verify(path)
     click.echo(f"{found['file']}: whole, {found['bytes']} bytes, sha256 {found['sha256']}")
-

@@ -27,7 +27,8 @@ TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 _SHINGLE = 5
 _GENRES = frozenset(
-    "news analysis opinion interview explainer statement transcript editorial report blog".split()
+    {"news", "analysis", "opinion", "interview", "explainer"}
+    | {"statement", "transcript", "editorial", "report", "blog"}
 )
 
 
@@ -115,7 +116,9 @@ def table_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Iterable[Path], tasks: Sequence[str] = tuple(LABELS), group: str = "doc") -> list[Passage]:
+def read(
+    paths: Iterable[Path], tasks: Sequence[str] = tuple(LABELS), group: str = "doc"
+) -> list[Passage]:
     """The labelled passages of files and folders, in order.
 
     ``tasks`` are the label columns; those of the codebook admit its labels only, any other admits
@@ -271,7 +274,7 @@ def folds(
             "label more articles or ask for fewer folds"
         )
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    classes = np.unique([labels[i] for i in tested], return_inverse=True)[1]
+    classes = np.unique(np.array([labels[int(i)] for i in tested]), return_inverse=True)[1]
     found = []
     with warnings.catch_warnings():
         # A combination of labels rarer than the folds is spread as well as it goes.

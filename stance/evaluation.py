@@ -5,7 +5,7 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,6 @@ _BOOTSTRAPS = 1000
 _BINS = 15
 _CURVE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _TOP = 25
-
-Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -151,8 +149,7 @@ def cross_validate(
     covered = {task: np.zeros((repeats, len(tested), 2)) for task in order}
     best_C: dict[str, list[float]] = {task: [] for task in order}
     work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_fold)(passages, settings, lexicon, table, group, *job)
-        for job in jobs_to_do
+        joblib.delayed(_fold)(passages, settings, lexicon, table, group, *job) for job in jobs_to_do
     )
     for repeat, test, outcome in _bar(work, len(jobs_to_do), "folds", progress):
         rows = [at[int(i)] for i in test]
@@ -166,7 +163,7 @@ def cross_validate(
     weights = _bootstrap_weights(group[tested], settings.seed)
     tasks = {}
     for task, labels in order.items():
-        truth = np.array([passages[i].labels[task] for i in tested], dtype=object)
+        truth = _labels([passages[int(i)] for i in tested], task)
         tasks[task] = _report(
             truth, labels, filled[task], settings.prior.get(task, {}), weights, covered[task]
         ) | {"C": dict(Counter(map(str, best_C[task])))}
@@ -198,15 +195,16 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
     table = model.features["read"].table
     tasks = {}
     for task, labels in model.labels.items():
-        truth = np.array([p.labels[task] for p in passages], dtype=object)
+        truth = _labels(passages, task)
         p = np.array([[list(r[f"{task}_p"].values()) for r in records]])
         y = np.array([[r[task] for r in records]], dtype=object)
         commonest = Counter(truth).most_common(1)[0][0]
         systems = {"model": Predictions(p, y)}
         found = {"majority": np.full(len(truth), commonest, dtype=object)}
         if lexicon:
-            found["keywords"] = _keywords([p.text for p in passages], labels, commonest, lexicon,
-                                          table)
+            found["keywords"] = _keywords(
+                [p.text for p in passages], labels, commonest, lexicon, table
+            )
         for name, decided in found.items():
             systems[name] = Predictions(_one_hot(decided, labels)[None], decided[None])
         sets = [r[f"{task}_set"] for r in records]
@@ -216,11 +214,9 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
         if any(alternatives):
             right = (y[0] == truth).astype(float)
             clear = np.array([not a for a in alternatives], float)
-            fair = np.array([d == t or d in a
-                             for d, t, a in zip(y[0], truth, alternatives, strict=True)], float)
-            report["clear"] = _interval(weights, lambda w, r=right, c=clear:
-                                        _ratio((w * r * c).sum(), (w * c).sum()))
-            report["lenient"] = _interval(weights, lambda w, f=fair: _ratio((w * f).sum(), w.sum()))
+            fair = [d == t or d in a for d, t, a in zip(y[0], truth, alternatives, strict=True)]
+            report["clear"] = _mean(weights, right, clear)
+            report["lenient"] = _mean(weights, np.array(fair, float), np.ones(len(truth)))
         report["errors"] = [
             {"id": p.id, "gold": t, "decided": d, "p": round(float(q.max()), 3)}
             for p, t, d, q in zip(passages, truth, y[0], systems["model"].p[0], strict=True)
@@ -268,6 +264,10 @@ def _data(passages: Sequence[Passage]) -> dict[str, Any]:
 # --- folds ----------------------------------------------------------------------------------------
 
 
+def _labels(passages: Sequence[Passage], task: str) -> np.ndarray:
+    return np.array([p.labels[task] for p in passages], dtype=object)
+
+
 def _strata(passages: Sequence[Passage]) -> list[str]:
     return [" ".join(p.labels.values()) for p in passages]
 
@@ -276,7 +276,10 @@ def _inner(
     passages: Sequence[Passage], settings: Settings, group: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     return corpus.folds(
-        _strata(passages), group, settings.inner_folds, settings.seed,
+        _strata(passages),
+        group,
+        settings.inner_folds,
+        settings.seed,
         auxiliary(passages, settings),
     )
 
@@ -306,7 +309,8 @@ def _fold(
     outcome = {}
     for task, labels in order.items():
         commonest = Counter(
-            v for v, aux in zip(sample.labels[task], auxiliary(learn, settings), strict=True)
+            v
+            for v, aux in zip(sample.labels[task], auxiliary(learn, settings), strict=True)
             if not aux
         ).most_common(1)[0][0]
         decided = {"majority": np.full(len(test), commonest, dtype=object)}
@@ -339,8 +343,11 @@ def _keywords(
         matches = lexicon.match(Reading.of(text, table).tokens)
         poles = Counter(lexicon.categories[m.category].pole for m in matches)
         poles.pop("neutral", None)  # the cues of plain reporting stand everywhere
-        best = [p for p in poles if p in labels and poles[p] == max(
-            n for q, n in poles.items() if q in labels)]
+        best = [
+            p
+            for p in poles
+            if p in labels and poles[p] == max(n for q, n in poles.items() if q in labels)
+        ]
         decided.append(best[0] if len(best) == 1 else otherwise)
     return np.array(decided, dtype=object)
 
@@ -369,18 +376,17 @@ def _bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
     return np.vstack([np.ones(len(group)), counts[:, position]])
 
 
-def _interval(weights: np.ndarray, statistic: Callable[[np.ndarray], float]) -> list[float]:
-    """The statistic on all items, and its 2.5% and 97.5% bootstrap percentiles."""
-    values = np.array([statistic(w) for w in weights])
-    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    return [float(values[0]), float(low), float(high)]
+def _mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[float]:
+    """The mean of ``value`` with item masses ``mass`` under each row of weights, summarised."""
+    total = weights @ mass
+    return _summary(
+        np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
+    )
 
 
-def _ratio(a: float, b: float) -> float:
-    return float(a / b) if b else 0.0
-
-
-def confusion(truth: np.ndarray, decided: np.ndarray, labels: Sequence[str], weight: np.ndarray):
+def confusion(
+    truth: np.ndarray, decided: np.ndarray, labels: Sequence[str], weight: np.ndarray
+) -> np.ndarray:
     """Weighted counts, rows true labels, columns decided labels, shape (labels, labels).
 
     >>> confusion(np.array(["a", "a", "b"]), np.array(["a", "b", "b"]), "ab", np.ones(3)).tolist()
@@ -451,7 +457,7 @@ def _report(
     main = systems["model"]
     ours = columns["model"]
     n_repeats = len(main.y)
-    matrix = sum(confusion(truth, y, labels, np.ones(len(truth))) for y in main.y) / n_repeats
+    matrix = np.mean([confusion(truth, y, labels, np.ones(len(truth))) for y in main.y], axis=0)
     # Calibration is measured in the mixture of labels that the probabilities assume.
     present = Counter(truth)
     share = np.array([prior.get(t, 1.0) / present[t] if prior else 1.0 for t in truth])
@@ -465,6 +471,8 @@ def _report(
         right.append((y == truth).astype(float))
         confidence.append(p.max(axis=1))
     each = {"log_loss": np.mean(log_loss, axis=0), "brier": np.mean(brier, axis=0)}
+    inside, size = covered.mean(axis=0).T
+    several = (covered[:, :, 1] > 1).mean(axis=0)
     flat_confidence, flat_right = np.concatenate(confidence), np.concatenate(right)
 
     def ece(w: np.ndarray) -> float:
@@ -484,31 +492,16 @@ def _report(
             for k, label in enumerate(labels)
         },
         "confusion": {"labels": labels, "matrix": matrix.tolist()},
-        **{
-            name: _interval(weights, lambda w, v=value: _ratio((w * share * v).sum(),
-                                                               (w * share).sum()))
-            for name, value in each.items()
-        },
-        "ece": _interval(weights, ece),
-        "reliability": calibration_error(
-            flat_confidence, flat_right, np.tile(share, n_repeats)
-        )[1],
+        **{name: _mean(weights, value, share) for name, value in each.items()},
+        "ece": _unbiased(np.array([ece(w) for w in weights])),
+        "reliability": calibration_error(flat_confidence, flat_right, np.tile(share, n_repeats))[1],
         "coverage": {
-            label: _interval(
-                weights,
-                lambda w, own=(truth == label).astype(float): _ratio(
-                    (w * own * covered[:, :, 0].mean(axis=0)).sum(), (w * own).sum()
-                ),
-            )
+            label: _mean(weights, inside, (truth == label).astype(float))
             for label in labels
             if present[label]
         },
-        "set_size": _interval(
-            weights, lambda w: _ratio((w * covered[:, :, 1].mean(axis=0)).sum(), w.sum())
-        ),
-        "undecided": _interval(
-            weights, lambda w: _ratio((w * (covered[:, :, 1] > 1).mean(axis=0)).sum(), w.sum())
-        ),
+        "set_size": _mean(weights, size, np.ones(len(truth))),
+        "undecided": _mean(weights, several, np.ones(len(truth))),
         "baselines": {},
     }
     for name, column in columns.items():
@@ -540,8 +533,19 @@ def _weighted_scores(
 
 
 def _summary(values: np.ndarray) -> list[float]:
+    """The value on all items (row 0) and the 2.5% and 97.5% percentiles of the bootstrap."""
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return [float(values[0]), float(low), float(high)]
+
+
+def _unbiased(values: np.ndarray) -> list[float]:
+    """Like :func:`_summary`, for a figure that resampling pushes up, as it does calibration error.
+
+    The percentiles are moved by the bootstrap's own bias (Efron & Tibshirani 1993, ch. 10).
+    """
+    value, low, high = _summary(values)
+    bias = float(values[1:].mean()) - value
+    return [value, max(0.0, low - bias), max(0.0, high - bias)]
 
 
 # --- learning curve and features ------------------------------------------------------------------
@@ -565,8 +569,9 @@ def _learning_curve(
     shuffled = rng.permutation(np.unique(group))
     rank = dict(zip(shuffled, np.linspace(0, 1, len(shuffled), endpoint=False), strict=True))
     position = np.array([rank[g] for g in group])
-    steps = [(share, train[position[train] < share], test) for share in _CURVE
-             for train, test in parts]
+    steps = [
+        (share, train[position[train] < share], test) for share in _CURVE for train, test in parts
+    ]
     work = joblib.Parallel(n_jobs=jobs, return_as="generator")(
         joblib.delayed(_curve_step)(passages, settings, lexicon, table, C, train, test)
         for _, train, test in steps
@@ -584,7 +589,7 @@ def _learning_curve(
         weights = _bootstrap_weights(group[test], settings.seed)
         point: dict[str, Any] = {"share": share, "passages": round(sizes[share] / n_folds)}
         for task, labels in label_order(passages).items():
-            truth = np.array([passages[i].labels[task] for i in test], dtype=object)
+            truth = _labels([passages[i] for i in test], task)
             y = np.concatenate([found[task] for _, found in decided[share]])
             point[task] = _summary(_weighted_scores(truth, y[None], labels, weights)["macro_f1"])
         points.append(point)

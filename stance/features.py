@@ -25,6 +25,8 @@ from stance.text import Normalised, Table, Token, normalise
 _DIGIT = re.compile(r"\d")
 _CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _QUOTED = re.compile(r'"[^"]*"')
+_POLES = ("convenience", "axis", "favor", "against")
+_OPPOSITE = {"convenience": "axis", "axis": "convenience"}
 
 
 @dataclass(frozen=True)
@@ -268,19 +270,17 @@ class Discourse(_Counts):
     >>> lexicon = Lexicon({"bloc": Category("axis", "", ("محور",)),
     ...                    "exchange": Category("convenience", "", ("صفقة",))})
     >>> family = Discourse(lexicon).fit([])
-    >>> sorted(o.feature for o in family.occurrences(Reading.of("ليست صفقة بل محور")))
-    ['affirmed:axis', 'both', 'both', 'lands:axis', 'lands:axis', 'last:axis', 'rejected:convenience']
+    >>> found = family.occurrences(Reading.of("ليست صفقة بل محور"))
+    >>> sorted({o.feature for o in found})
+    ['affirmed:axis', 'both', 'lands:axis', 'last:axis', 'rejected:convenience']
     """
-
-    _POLES = ("convenience", "axis", "favor", "against")
-    _OPPOSITE = {"convenience": "axis", "axis": "convenience"}
 
     def __init__(self, lexicon: Lexicon):
         self.lexicon = lexicon
 
     def columns(self) -> list[str]:
         """``rejected:``, ``affirmed:`` and ``last:`` by pole, and the two landings."""
-        marks = [f"{m}:{p}" for m in ("rejected", "affirmed", "last") for p in self._POLES]
+        marks = [f"{m}:{p}" for m in ("rejected", "affirmed", "last") for p in _POLES]
         return [*marks, "lands:convenience", "lands:axis", "both"]
 
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
@@ -289,16 +289,16 @@ class Discourse(_Counts):
         cues: list[tuple[Match, str]] = []
         for match in self.lexicon.match(reading.tokens):
             pole = self.lexicon.categories[match.category].pole
-            if pole in self._POLES:
+            if pole in _POLES:
                 cues.append((match, pole))
         frames: dict[str, Match] = {}
         for match, pole in cues:
             scope = scopes[match.start]
             if scope:
                 yield Occurrence(f"{scope}:{pole}", match.start, match.end)
-            if pole in self._OPPOSITE:
+            if pole in _OPPOSITE:
                 frames.setdefault(pole, match)
-                lands = {"affirmed": pole, "rejected": self._OPPOSITE[pole]}.get(scope)
+                lands = {"affirmed": pole, "rejected": _OPPOSITE[pole]}.get(scope)
                 if lands:
                     yield Occurrence(f"lands:{lands}", match.start, match.end)
         if cues:
@@ -346,17 +346,20 @@ class Form(_Counts):
 def _character_ngrams(word: str, smallest: int, largest: int) -> tuple[str, ...]:
     padded = f" {_DIGIT.sub('0', word)} "
     return tuple(
-        padded[i : i + n]
-        for n in range(smallest, largest + 1)
-        for i in range(len(padded) - n + 1)
+        padded[i : i + n] for n in range(smallest, largest + 1) for i in range(len(padded) - n + 1)
     )
 
 
-_NEGATORS = frozenset("ليس ليست ليسا ليسوا لسنا غير دون لا لم لن ما مجرد بدون بلا".split())
-_CORRECTIVES = frozenset("بل وانما انما ولكن لكن".split())
-_SURPASSING = frozenset("يتجاوز تتجاوز تجاوز تجاوزت يتخطي تتخطي تخطي تخطت يتعدي تتعدي".split())
-_CONCESSIVES = frozenset("رغم برغم بالرغم فرغم ورغم وبرغم".split())
-_THAN_THIS = frozenset("منه منها من مما".split())
+_NEGATORS = frozenset(
+    ["ليس", "ليست", "ليسا", "ليسوا", "لسنا", "غير", "دون", "بدون", "بلا"]
+    + ["لا", "لم", "لن", "ما", "مجرد"]
+)
+_CORRECTIVES = frozenset(["بل", "وانما", "انما", "ولكن", "لكن"])
+_SURPASSING = frozenset(
+    ["يتجاوز", "تتجاوز", "تجاوز", "تجاوزت", "يتخطي", "تتخطي", "تخطي", "تخطت", "يتعدي", "تتعدي"]
+)
+_CONCESSIVES = frozenset(["رغم", "برغم", "بالرغم", "فرغم", "ورغم", "وبرغم"])
+_THAN_THIS = frozenset(["منه", "منها", "من", "مما"])
 
 
 def _scopes(reading: Reading) -> list[str]:
@@ -393,4 +396,3 @@ def _without_conjunction(word: str) -> str:
     if word[:1] in "وف" and word[1:] in _NEGATORS | _CORRECTIVES | _SURPASSING:
         return word[1:]
     return word
-

@@ -54,8 +54,8 @@ class Lexicon:
     """All categories of a project, ready to match.
 
     Cues are matched as whole words after normalisation, with the proclitics و ف ب ل ك س ال
-    allowed before the first word and ال before the others. Within a category the longest cue wins and matches do not
-    overlap; different categories may overlap.
+    allowed before the first word and ال before the others. Within a category the longest cue wins
+    and matches do not overlap; different categories may overlap.
 
     >>> lexicon = Lexicon({"bloc": Category("axis", "", ("محور", "محور جديد"))})
     >>> lexicon.match(normalise("وبالمحور الجديد، محور جديد").tokens())
@@ -108,8 +108,8 @@ class Lexicon:
     def from_json(cls, data: object, where: str, table: Table | None = None) -> "Lexicon":
         """A lexicon from plain data; ``where`` names it in errors.
 
-        Raises :class:`~stance.text.InputError` where a category lacks a known pole or non-empty entries, or
-        lists a cue twice.
+        Raises :class:`~stance.text.InputError` where a category lacks a known pole or non-empty
+        entries, or lists a cue twice.
         """
         if not isinstance(data, dict):
             raise InputError(f"{where}: expected an object of categories, got {_kind(data)}")
@@ -141,7 +141,8 @@ class Lexicon:
 def read(paths: Iterable[Path], table: Table | None = None) -> Lexicon:
     """One lexicon from several files, in the order of ``paths``.
 
-    Raises :class:`~stance.text.InputError` for a file that is no JSON or holds a category named before.
+    Raises :class:`~stance.text.InputError` for a file that is no JSON or holds a category named
+    before.
     """
     merged: dict[str, object] = {}
     for path in paths:

@@ -251,8 +251,9 @@ class Model:
         for _, family, weight in self.families:
             names = family.get_feature_names_out()
             row = family.transform([reading])
-            value = dict(zip(names[row.indices], zip(row.indices, row.data, strict=True),
-                             strict=True))
+            value = dict(
+                zip(names[row.indices], zip(row.indices, row.data, strict=True), strict=True)
+            )
             places: dict[str, list[range]] = {}
             for o in family.occurrences(reading):
                 if o.feature in value:
@@ -422,8 +423,7 @@ def _inner_scores(
         task: [
             Z @ coef.T + intercept
             for coef, intercept in (
-                fit_head(X, learn.labels[task], learn.weight, tuple(labels), C)
-                for C in settings.C
+                fit_head(X, learn.labels[task], learn.weight, tuple(labels), C) for C in settings.C
             )
         ]
         for task, labels in label_order.items()
@@ -497,4 +497,3 @@ def conformal_thresholds(p: np.ndarray, truth: np.ndarray, coverage: float) -> n
         if 0 < rank <= len(own):
             thresholds[k] = own[rank - 1]
     return thresholds
-

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,7 @@ ARABIC = {
     "mixed": "مختلط",
     "none": "بلا تأطير",
 }
-_FORMAT_CHARACTERS = re.compile(
-    "[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-)
+_FORMAT_CHARACTERS = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _TELLING_WORDS = 8
 _PASSAGES_ON_AXIS = 40
 
@@ -58,8 +57,16 @@ def table(result: "Result") -> str:
     lines = []
     for task, found in result.tasks.items():
         lines.append(f"{task}  (n = {found['n']})")
-        for name in ("accuracy", "macro_f1", "clear", "lenient", "log_loss", "brier", "ece",
-                     "undecided"):
+        for name in (
+            "accuracy",
+            "macro_f1",
+            "clear",
+            "lenient",
+            "log_loss",
+            "brier",
+            "ece",
+            "undecided",
+        ):
             if name in found:
                 lines.append(f"  {_NAMES[name]:<34} {_figure(found[name])}")
         for name, scores in found["baselines"].items():
@@ -132,22 +139,21 @@ def write_evaluation(result: "Result", folder: Path) -> None:
     """
     figures: dict[str, Callable[[], Figure]] = {}
     for task, found in result.tasks.items():
-        figures[f"{task}-confusion"] = lambda t=task, f=found: _confusion(t, f)
-        figures[f"{task}-per-class"] = lambda t=task, f=found: _per_class(t, f)
-        figures[f"{task}-reliability"] = lambda t=task, f=found: _reliability(t, f)
+        figures[f"{task}-confusion"] = partial(_confusion, task, found)
+        figures[f"{task}-per-class"] = partial(_per_class, task, found)
+        figures[f"{task}-reliability"] = partial(_reliability, task, found)
         if task in result.top_features:
-            figures[f"{task}-top-features"] = lambda t=task: _top_features(
-                t, result.top_features[t]
-            )
+            top = result.top_features[task]
+            figures[f"{task}-top-features"] = partial(_top_features, task, top)
     if result.learning_curve:
-        figures["learning-curve"] = lambda: _learning_curve(result)
+        figures["learning-curve"] = partial(_learning_curve, result)
     with _Folder(folder) as out:
         images = out.draw(figures)
         out.write(
             "index.html",
-            _environment().get_template("evaluation.html").render(
-                result=result, images=images, names=_NAMES, figure=_figure, arabic=ARABIC
-            ),
+            _environment()
+            .get_template("evaluation.html")
+            .render(result=result, images=images, names=_NAMES, figure=_figure, arabic=ARABIC),
         )
         out.write("report.md", f"# Evaluation: {result.kind}\n\n" + markdown(result))
         out.write("result.json", json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
@@ -163,16 +169,16 @@ def write_decisions(
     """
     tasks = [key.removesuffix("_p") for key in records[0] if key.endswith("_p")]
     figures = {
-        "labels": lambda: _label_counts(records, tasks),
-        "course": lambda: _course(records, tasks),
+        "labels": partial(_label_counts, records, tasks),
+        "course": partial(_course, records, tasks),
     }
     by_start = {r["start"]: r for r in records} if article else {}
     blocks: list[dict[str, Any]] = []
     if article:
-        for block in article.blocks:
-            record = by_start.get(block.start) if block.kind == "passage" else None
-            text = clean(article.block_text(block))
-            blocks.append({"kind": block.kind, "text": text, "record": record})
+        for part in article.blocks:
+            record = by_start.get(part.start) if part.kind == "passage" else None
+            text = clean(article.block_text(part))
+            blocks.append({"kind": part.kind, "text": text, "record": record})
     else:
         blocks = [{"kind": "passage", "text": clean(r["text"]), "record": r} for r in records]
     for block in blocks:
@@ -184,7 +190,9 @@ def write_decisions(
         title = clean(article.title) if article else ""
         out.write(
             "index.html",
-            _environment().get_template("decisions.html").render(
+            _environment()
+            .get_template("decisions.html")
+            .render(
                 title=title or ", ".join(dict.fromkeys(r["doc"] for r in records)),
                 blocks=blocks,
                 tasks=tasks,
@@ -222,8 +230,11 @@ def _marked(record: Mapping[str, Any]) -> str:
     spans: dict[tuple[int, int], list[str]] = {}
     heads = {b["head"] for b in record.get("because", ())}
     for head in sorted(heads):
-        words = [b for b in record["because"]
-                 if b["head"] == head and b["weight"] > 0 and b["end"] > b["start"]]
+        words = [
+            b
+            for b in record["because"]
+            if b["head"] == head and b["weight"] > 0 and b["end"] > b["start"]
+        ]
         for b in sorted(words, key=lambda b: -b["weight"])[:_TELLING_WORDS]:
             note = f"{head} {b['label']} +{b['weight']:.2f}"
             spans.setdefault((b["start"], b["end"]), []).append(note)
@@ -269,8 +280,13 @@ class _Folder:
 
         images = {}
         (self.made / "figures").mkdir()
-        settings = {"svg.hashsalt": "stance", "text.parse_math": False, "font.size": 9,
-                    "axes.spines.top": False, "axes.spines.right": False}
+        settings: Any = {
+            "svg.hashsalt": "stance",
+            "text.parse_math": False,
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
         with matplotlib.rc_context(settings):
             for name, make in figures.items():
                 figure = make()
@@ -315,8 +331,14 @@ def _confusion(task: str, found: Mapping[str, Any]) -> "Figure":
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, row in enumerate(matrix):
         for j, value in enumerate(row):
-            axes.text(j, i, f"{value:.0f}\n{share[i][j]:.0%}", ha="center", va="center",
-                      color="white" if share[i][j] > 0.55 else "black")
+            axes.text(
+                j,
+                i,
+                f"{value:.0f}\n{share[i][j]:.0%}",
+                ha="center",
+                va="center",
+                color="white" if share[i][j] > 0.55 else "black",
+            )
     axes.set_xticks(range(len(labels)), [_both(x) for x in labels])
     axes.set_yticks(range(len(labels)), [_both(x) for x in labels])
     axes.set_xlabel("decided")
@@ -328,15 +350,20 @@ def _confusion(task: str, found: Mapping[str, Any]) -> "Figure":
 def _per_class(task: str, found: Mapping[str, Any]) -> "Figure":
     figure = _new(6.4, 0.9 + 0.5 * (len(found["per_class"]) + 1))
     axes = figure.add_subplot()
-    rows = [("macro", found["macro_f1"], "black"),
-            *((label, s["f1"], colour(label)) for label, s in found["per_class"].items())]
-    for y, (label, (value, low, high), shade) in enumerate(reversed(rows)):
+    rows = [
+        ("macro", found["macro_f1"], "black"),
+        *((label, s["f1"], colour(label)) for label, s in found["per_class"].items()),
+    ]
+    for y, (_, (value, low, high), shade) in enumerate(reversed(rows)):
         axes.plot([low, high], [y, y], color=shade, linewidth=3, alpha=0.55)
         axes.plot([value], [y], "o", color=shade, markeredgecolor="black")
-        axes.annotate(f"{value:.2f}", (value, y), xytext=(0, 7), textcoords="offset points",
-                      ha="center")
-    names = [f"{label}  {ARABIC[label]}" if label in ARABIC else clean(label)
-             for label, _, _ in reversed(rows)]
+        axes.annotate(
+            f"{value:.2f}", (value, y), xytext=(0, 7), textcoords="offset points", ha="center"
+        )
+    names = [
+        f"{label}  {ARABIC[label]}" if label in ARABIC else clean(label)
+        for label, _, _ in reversed(rows)
+    ]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.set_xlim(min(0.4, *(low for _, (_, low, _), _ in rows)) - 0.02, 1)
@@ -352,10 +379,16 @@ def _reliability(task: str, found: Mapping[str, Any]) -> "Figure":
     bins = found["reliability"]
     total = sum(b["mass"] for b in bins)
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1)
-    axes.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], color="#0072B2",
-              linewidth=1)
-    axes.scatter([b["confidence"] for b in bins], [b["accuracy"] for b in bins],
-                 s=[20 + 500 * b["mass"] / total for b in bins], color="#0072B2", alpha=0.6)
+    axes.plot(
+        [b["confidence"] for b in bins], [b["accuracy"] for b in bins], color="#0072B2", linewidth=1
+    )
+    axes.scatter(
+        [b["confidence"] for b in bins],
+        [b["accuracy"] for b in bins],
+        s=[20 + 500 * b["mass"] / total for b in bins],
+        color="#0072B2",
+        alpha=0.6,
+    )
     axes.set_xlim(0.2, 1.02)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("stated probability of the decided label")
@@ -372,8 +405,9 @@ def _learning_curve(result: "Result") -> "Figure":
     for task, shade in shades.items():
         values = [point[task] for point in result.learning_curve]
         axes.plot(x, [v[0] for v in values], "o-", color=shade, label=clean(task))
-        axes.fill_between(x, [v[1] for v in values], [v[2] for v in values], color=shade,
-                          alpha=0.15)
+        axes.fill_between(
+            x, [v[1] for v in values], [v[2] for v in values], color=shade, alpha=0.15
+        )
     axes.set_xlabel("training passages")
     axes.set_ylabel("macro-F1 with 95% interval")
     axes.set_title("learning curve")
@@ -383,8 +417,11 @@ def _learning_curve(result: "Result") -> "Figure":
 
 
 def _top_features(task: str, found: Mapping[str, Any]) -> "Figure":
-    families = [f for f in ("categories", "discourse", "words")
-                if any(f in by_family for by_family in found.values())]
+    families = [
+        f
+        for f in ("categories", "discourse", "words")
+        if any(f in by_family for by_family in found.values())
+    ]
     labels = list(found)
     figure = _new(3.3 * len(labels), 2.9 * max(1, len(families)))
     grid = figure.subplots(max(1, len(families)), len(labels), squeeze=False)
@@ -404,8 +441,9 @@ def _label_counts(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) ->
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         labels = list(records[0][f"{task}_p"])
         counts = Counter(r[task] for r in records)
-        bars = axes.bar(range(len(labels)), [counts[x] for x in labels],
-                        color=[colour(x) for x in labels])
+        bars = axes.bar(
+            range(len(labels)), [counts[x] for x in labels], color=[colour(x) for x in labels]
+        )
         axes.bar_label(bars)
         axes.set_xticks(range(len(labels)), [_both(x) for x in labels])
         axes.set_yticks([])
@@ -421,8 +459,16 @@ def _course(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> "Figu
         bottom = [0.0] * len(records)
         for label in records[0][f"{task}_p"]:
             share = [r[f"{task}_p"][label] for r in records]
-            axes.bar(range(1, len(records) + 1), share, bottom=bottom, width=1.0,
-                     color=colour(label), edgecolor="white", linewidth=0.4, label=_both(label))
+            axes.bar(
+                range(1, len(records) + 1),
+                share,
+                bottom=bottom,
+                width=1.0,
+                color=colour(label),
+                edgecolor="white",
+                linewidth=0.4,
+                label=_both(label),
+            )
             bottom = [a + b for a, b in zip(bottom, share, strict=True)]
         axes.set_xlim(len(records) + 0.5, 0.5)  # Arabic reads from the right
         if len(records) <= _PASSAGES_ON_AXIS:

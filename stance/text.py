@@ -99,7 +99,7 @@ class Normalised:
         """
         if not 0 <= start < end <= len(self.text):
             raise ValueError(
-                f"span {start}:{end} does not lie in a normalised text of {len(self.text)} positions"
+                f"span {start}:{end} outside a text of {len(self.text)} normalised positions"
             )
         return self.starts[start], self.ends[end - 1]
 

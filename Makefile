@@ -45,7 +45,7 @@ check: $(READY) ## lint, format, types, corpus; rewrites nothing
 	$(BIN)/mypy
 	$(BIN)/stance corpus check data
 
-lock: ## resolve requirements.lock anew from setup.cfg
+lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --no-header --extra dev --override overrides.txt setup.cfg --output-file requirements.lock
 
 clean: ## remove what the other targets made

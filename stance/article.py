@@ -353,8 +353,9 @@ def _kinds(
     """
     known = known or [""] * len(lines)
     gaps = gaps or [True] * len(lines)
-    spaced = sum(gaps) > len(gaps) / 2  # else blank lines, or their lack, tell nothing
     prose = [_is_prose(line) for line in lines]
+    # Only where paragraphs are parted by blank lines does the lack of one tell something.
+    spaced = sum(g and p for g, p in zip(gaps, prose, strict=True)) > sum(prose) / 2
     first_prose = prose.index(True) if True in prose else len(lines)
     last_prose = len(lines) - 1 - prose[::-1].index(True) if True in prose else -1
     title = next(

@@ -77,7 +77,7 @@ class Reader(TransformerMixin, BaseEstimator):
         """Nothing to learn."""
         return self
 
-    def transform(self, X: Iterable[str]) -> list[Reading]:
+    def transform(self, X: Iterable[str | Reading]) -> list[Reading]:
         """One reading per text, in order."""
         return [Reading.of(x, self.table) for x in X]
 
@@ -351,8 +351,7 @@ def _character_ngrams(word: str, smallest: int, largest: int) -> tuple[str, ...]
 
 
 _NEGATORS = frozenset(
-    ["ليس", "ليست", "ليسا", "ليسوا", "لسنا", "غير", "دون", "بدون", "بلا"]
-    + ["لا", "لم", "لن", "ما", "مجرد"]
+    ["ليس", "ليست", "ليسا", "ليسوا", "لسنا", "غير", "دون", "بدون", "بلا", "لا", "لم", "لن", "مجرد"]
 )
 _CORRECTIVES = frozenset(["بل", "وانما", "انما", "ولكن", "لكن"])
 _SURPASSING = frozenset(
@@ -371,6 +370,8 @@ def _scopes(reading: Reading) -> list[str]:
         scope = ""
         for k, word in enumerate(words):
             i = start + k
+            # The mark itself keeps the scope before it: "غير مسبوق" is a cue, not a rejected one.
+            scopes[i] = scope
             if word in _CORRECTIVES and (negated_before or scope == "rejected"):
                 scope = "affirmed"
             elif (
@@ -383,11 +384,10 @@ def _scopes(reading: Reading) -> list[str]:
                 negated_before = negated_before or word in _NEGATORS
             elif word == "بقدر" and scope == "rejected":
                 scope = "affirmed"
-            elif word == "اكثر" and k + 1 < len(words) and words[k + 1] in _THAN_THIS and k:
+            elif word == "اكثر" and k and words[k + 1 : k + 2] and words[k + 1] in _THAN_THIS:
                 for j in range(start, i):
                     scopes[j] = scopes[j] or "affirmed"
                 scope = "rejected"
-            scopes[i] = scope
         negated_before = negated_before and "rejected" in scopes[start:end]
     return scopes
 

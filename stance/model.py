@@ -5,6 +5,7 @@ No file is read or written here; :mod:`stance.storage` does that.
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,9 @@ FAMILIES: Mapping[str, type[Family]] = {
     "form": Form,
 }
 _NEED_LEXICON = (Categories, Discourse)
+# Fewer Arabic words than this are no passage: nothing can be ruled out.
+_FEWEST_WORDS = 3
+_ARABIC = re.compile(r"[\u0621-\u064a]")
 
 
 @dataclass(frozen=True)
@@ -185,41 +189,47 @@ class Model:
         }
         return Model(self.features, heads, self.info)
 
-    def log_proba(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+    def log_proba(self, texts: Iterable[str | Reading]) -> dict[str, np.ndarray]:
         """Task → log-probabilities, shape (texts, labels)."""
         X = self.features.transform(list(texts))
         return {task: head.log_proba(X) for task, head in self.heads.items()}
 
-    def predict_proba(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+    def predict_proba(self, texts: Iterable[str | Reading]) -> dict[str, np.ndarray]:
         """Task → calibrated probabilities in 0..1, shape (texts, labels), rows adding up to 1."""
         return {task: np.exp(p) for task, p in self.log_proba(texts).items()}
 
     def classify(self, texts: Iterable[str], explain: bool = False) -> list[dict[str, Any]]:
         """One decision record a text: for each task its label, ``_p`` and ``_set``.
 
-        With ``explain``, ``because`` lists the words behind each decided label, heaviest first.
+        A text of fewer than three Arabic words has every label in its sets. With ``explain``,
+        ``because`` lists the words behind each decided label, heaviest first.
         A text's record does not depend on the others. An ``unrelated`` passage has framing
         ``none``, by the codebook.
         """
-        texts = list(texts)
-        probabilities = self.predict_proba(texts) if texts else {}
+        readings = [Reading.of(text, self.features["read"].table) for text in texts]
+        probabilities = self.predict_proba(readings) if readings else {}
         records = []
-        for i, text in enumerate(texts):
+        for i, reading in enumerate(readings):
             record: dict[str, Any] = {}
+            readable = sum(bool(_ARABIC.search(t.text)) for t in reading.tokens) >= _FEWEST_WORDS
             for task, head in self.heads.items():
                 p = probabilities[task][i]
                 record[task] = head.labels[int(p.argmax())]
                 record[f"{task}_p"] = dict(zip(head.labels, map(float, p), strict=True))
-                record[f"{task}_set"] = conformal_set(head, p)
-            if record.get("stance") == "unrelated" and "none" in record.get("framing_p", ()):
+                record[f"{task}_set"] = conformal_set(head, p) if readable else list(head.labels)
+            if (
+                readable
+                and record.get("stance") == "unrelated"
+                and "none" in record.get("framing_p", ())
+            ):
                 record |= {"framing": "none", "framing_set": ["none"]}
             if explain:
                 decided = {task: record[task] for task in self.heads}
-                record["because"] = [vars(b) for b in self.explain(text, decided)]
+                record["because"] = [vars(b) for b in self.explain(reading, decided)]
             records.append(record)
         return records
 
-    def explain(self, text: str, labels: Mapping[str, str]) -> list[Because]:
+    def explain(self, text: str | Reading, labels: Mapping[str, str]) -> list[Because]:
         """Each word's contribution to ``labels`` (task → label), exact, at original offsets.
 
         A feature's contribution is shared equally by its occurrences, and an occurrence's by its

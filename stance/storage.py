@@ -22,6 +22,7 @@ from stance.text import InputError
 SHIPPED = Path(__file__).with_name("model.safetensors")
 
 _FORMAT = "stance-model-1"
+_KEY = "stance"
 _NGRAMS = (CharNgrams, WordNgrams)
 _HEAD_ARRAYS = ("coef", "intercept", "log_prior", "thresholds")
 
@@ -62,7 +63,9 @@ def write(model: Model, path: Path) -> None:
         "table": model.features["read"].table,
     }
     text = json.dumps(body, ensure_ascii=False)
-    metadata = {"format": _FORMAT, "body": text, "sha256": _digest(text, arrays)}
+    # One key: safetensors writes several in no fixed order.
+    header = {"format": _FORMAT, "sha256": _digest(text, arrays), "body": text}
+    metadata = {_KEY: json.dumps(header, ensure_ascii=False)}
     with whole_file(path) as file:
         file.write(save(arrays, metadata=metadata))
 
@@ -119,23 +122,23 @@ def _verified(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise InputError(f"{path}: no such model file; make one with: stance train DATA -o {path}")
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise InputError(
             f"{path}: not a model file, or cut off ({error}); expected one made by stance train"
         ) from error
-    if metadata.get("format") != _FORMAT:
+    if header.get("format") != _FORMAT:
         raise InputError(
-            f"{path}: format {metadata.get('format')!r}, expected {_FORMAT!r}; "
+            f"{path}: format {header.get('format')!r}, expected {_FORMAT!r}; "
             "train it again with this version of stance"
         )
-    if _digest(metadata.get("body", ""), arrays) != metadata.get("sha256"):
+    if _digest(header.get("body", ""), arrays) != header.get("sha256"):
         raise InputError(
             f"{path}: the content does not match its own digest: the file was altered; "
             "get it again or train it again"
         )
-    return json.loads(metadata["body"]), arrays
+    return json.loads(header["body"]), arrays
 
 
 def _digest(body: str, arrays: dict[str, np.ndarray]) -> str:

@@ -1,0 +1,57 @@
+"""Write data/DATASHEET.md and MODEL_CARD.md from the corpus and the committed result.
+
+Run by ``make report``; a test checks that both are up to date.
+"""
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import stance
+from stance import corpus, report
+from stance.evaluation import Result
+
+ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "experiments" / "evaluation" / "result.json"
+
+
+def cards() -> dict[Path, str]:
+    """Each card's path and text."""
+    passages = corpus.read([ROOT / "data" / "passages", ROOT / "data" / "sentences"])
+    result = Result.from_json(json.loads(RESULT.read_text(encoding="utf-8")))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    model = stance.load()
+    facts = {
+        "stats": corpus.stats(passages),
+        "files": _per_file(),
+        "figures": report.markdown(result),
+        "result": result,
+        "model": model,
+        "codebook": corpus.LABELS,
+    }
+    return {
+        ROOT / "data" / "DATASHEET.md": environment.get_template("datasheet.md.j2").render(facts),
+        ROOT / "MODEL_CARD.md": environment.get_template("model-card.md.j2").render(facts),
+    }
+
+
+def _per_file() -> list[tuple[str, int, int]]:
+    """Name, articles and passages of each file of passages."""
+    found = []
+    for path in sorted((ROOT / "data" / "passages").glob("*.jsonl")):
+        passages = corpus.read([path])
+        found.append((path.stem, len({p.doc for p in passages}), len(passages)))
+    return found
+
+
+if __name__ == "__main__":
+    for path, text in cards().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")

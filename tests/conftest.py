@@ -1,0 +1,88 @@
+"""Shared fixtures: the shipped model, a small corpus, and a runner of the real command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import stance
+from stance.model import Model
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data"
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return stance.load()
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``stance ARGUMENTS`` as a process of its own."""
+
+    def command(
+        *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", "from stance.cli import main; main(prog_name='stance')"]
+            + [str(a) for a in arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return command
+
+
+@pytest.fixture
+def jsonl(tmp_path: Path) -> Callable[[str, Sequence[object]], Path]:
+    """Write records to a jsonl file; a plain string is written as it is."""
+
+    def write(name: str, records: Sequence[object]) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [r if isinstance(r, str) else json.dumps(r, ensure_ascii=False) for r in records]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few dozen articles of the corpus, with lexicons: enough to train and evaluate on."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "passages").mkdir()
+    (folder / "sentences").mkdir()
+    (folder / "lexicons").symlink_to(DATA / "lexicons")
+    for name in ("gulf-dailies", "expert-roundups"):
+        lines = (DATA / "passages" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        (folder / "passages" / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    lines = (DATA / "sentences" / "plain-axis.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "sentences" / "plain-axis.jsonl").write_text("\n".join(lines[:40]) + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quick_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Settings that train in a second or two."""
+    settings = json.loads((ROOT / "stance" / "default.json").read_text())
+    settings["features"] = {
+        "words": {"smallest": 1, "largest": 1, "min_df": 2, "weight": 1.0},
+        "categories": {"weight": 0.5},
+    }
+    settings["C"] = [1.0]
+    settings["inner_folds"] = 2
+    path = tmp_path_factory.mktemp("settings") / "quick.json"
+    path.write_text(json.dumps(settings))
+    return path

@@ -1,0 +1,327 @@
+"""The command as a user meets it: input, output, exit code."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stance
+from stance import article
+from stance.cli import main
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "stance" / "samples" / "article.txt"
+PAGE = ROOT / "tests" / "articles" / "page-1.html"
+TEXT = "وقع الجانبان في موسكو وثيقة من ثلاث وعشرين مادة بحضور وزيري الخارجية"
+
+
+def records(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_an_article_becomes_a_record_a_passage_in_the_contracts_form(run):
+    done = run("classify", SAMPLE)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = records(done.stdout)
+    source = article.read(SAMPLE)
+    assert [source.text[r["start"] : r["end"]] for r in found] == [r["text"] for r in found]
+    assert [r["text"] for r in found] == stance.passages(SAMPLE)
+    for record in found:
+        assert list(record) == [
+            "id", "doc", "start", "end", "text", "holder",
+            "stance", "stance_p", "stance_set", "framing", "framing_p", "framing_set",
+        ]  # fmt: skip
+        assert record["doc"] == "article.txt"
+        assert sum(record["stance_p"].values()) == pytest.approx(1)
+    assert len({r["id"] for r in found}) == len(found)
+
+
+def test_the_sample_shows_every_frame(run):
+    found = records(run("classify", SAMPLE).stdout)
+    assert {r["framing"] for r in found} >= {"convenience", "axis", "none"}
+    assert {r["stance"] for r in found} == {"favor", "against", "neutral", "unrelated"}
+
+
+def test_html_offsets_refer_to_the_text_that_segment_prints(run):
+    text = run("segment", PAGE, "--format", "text").stdout
+    found = records(run("classify", PAGE).stdout)
+    assert found
+    assert all(text[r["start"] : r["end"]] == r["text"] for r in found)
+
+
+def test_a_table_keeps_order_ids_and_other_columns(run, jsonl):
+    rows = [
+        {"id": "b", "text": TEXT, "site": "x", "stance": "mine"},
+        {"text": TEXT + " أيضا", "site": "y", "stance": None},
+    ]
+    found = records(run("classify", jsonl("t.jsonl", rows)).stdout)
+    assert [r["id"] for r in found] == ["b", "t.jsonl:2"]
+    assert [r["site"] for r in found] == ["x", "y"]
+    assert [r["input_stance"] for r in found] == ["mine", None]
+    assert [(r["start"], r["end"]) for r in found] == [(0, len(TEXT)), (0, len(TEXT) + 5)]
+
+
+def test_rows_as_articles(run, jsonl):
+    rows = [{"id": "a1", "text": SAMPLE.read_text(encoding="utf-8"), "site": "x"}]
+    found = records(run("classify", "--articles", jsonl("t.jsonl", rows)).stdout)
+    assert [r["text"] for r in found] == stance.passages(SAMPLE)
+    assert {(r["doc"], r["site"]) for r in found} == {("a1", "x")}
+
+
+def test_standard_input_as_article_and_as_jsonl(run):
+    article_ = run("classify", "-", stdin=SAMPLE.read_bytes())
+    assert len(records(article_.stdout)) == len(stance.passages(SAMPLE))
+    line = json.dumps({"id": "7", "text": TEXT}).encode()
+    assert [r["id"] for r in records(run("classify", "-", stdin=line).stdout)] == ["7"]
+
+
+def test_a_folder_is_read_in_name_order(run, tmp_path):
+    for name in ("b.txt", "a.txt"):
+        (tmp_path / name).write_text(f"عنوان المقال\n\n{TEXT}.\n", encoding="utf-8")
+    (tmp_path / "notes.md").write_text("no article")
+    assert [r["doc"] for r in records(run("classify", tmp_path).stdout)] == ["a.txt", "b.txt"]
+
+
+def test_formats_say_the_same(run, tmp_path):
+    import pyarrow.parquet as pq
+
+    expected = records(run("classify", SAMPLE).stdout)
+    text = run("classify", SAMPLE, "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    run("classify", SAMPLE, "--format", "parquet", "-o", tmp_path / "d.parquet")
+    table = pq.read_table(tmp_path / "d.parquet").to_pylist()
+    for record, row, cell in zip(expected, rows, table, strict=True):
+        assert row["text"] == cell["text"] == record["text"]
+        assert row["stance"] == cell["stance"] == record["stance"]
+        assert float(row["framing_p.axis"]) == record["framing_p"]["axis"]
+        assert cell["framing_p.axis"] == record["framing_p"]["axis"]
+        assert row["stance_set"].split("|") == record["stance_set"]
+
+
+def test_the_table_ends_with_counts(run):
+    lines = run("classify", SAMPLE, "--format", "table").stdout.splitlines()
+    assert lines[0] == "article.txt"
+    assert re.match(r"  1  (neutral|favor|against|unrelated) 0|  1  \w+ 1\.00", lines[2])
+    assert any(line.startswith("framing: ") for line in lines)
+
+
+def test_explanations_stand_at_offsets_of_the_text(run):
+    for record in records(run("classify", SAMPLE, "--explain").stdout):
+        heads = {b["head"] for b in record["because"]}
+        assert heads == {"stance", "framing"}
+        for b in record["because"]:
+            assert b["label"] == record[b["head"]]
+            assert " " not in record["text"][b["start"] : b["end"]]
+
+
+def test_jobs_change_nothing(run, jsonl):
+    texts = stance.passages(SAMPLE)
+    many = jsonl("m.jsonl", [{"text": texts[i % len(texts)]} for i in range(600)])
+    one, two = run("classify", many), run("classify", many, "--jobs", "2")
+    assert one.stdout == two.stdout
+    assert one.stdout.count("\n") == 600
+
+
+def test_another_prior_changes_probabilities_but_not_their_order_within_reason(run):
+    plain = records(run("classify", SAMPLE).stdout)
+    shifted = records(run("classify", SAMPLE, "--prior", "stance:favor=50").stdout)
+    assert all(
+        b["stance_p"]["favor"] >= a["stance_p"]["favor"]
+        for a, b in zip(plain, shifted, strict=True)
+    )
+    assert [a["framing_p"] for a in plain] == [b["framing_p"] for b in shifted]
+
+
+def test_a_closed_pipe_is_quiet(jsonl):
+    many = jsonl("m.jsonl", [{"text": TEXT + f" {i}"} for i in range(3000)])
+    code = "from stance.cli import main; main(prog_name='stance')"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "classify", str(many)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        process.stdout.close()
+        error = process.stderr.read()
+    assert (process.returncode, error) == (141, b"")
+
+
+LONG = (TEXT + ". ") * 3
+BAD = [
+    ("missing.txt", None, "missing.txt: no such file or folder"),
+    ("empty.txt", b"", "empty.txt: the file is empty"),
+    ("old.txt", LONG.encode("cp1256"), "old.txt: not UTF-8 (byte 0); it looks like windows-1256"),
+    ("image.png", b"\x89PNG", "image.png: don't know '.png'; expected .txt"),
+    ("heads.txt", "عنوان قصير".encode(), "heads.txt: no passage in it"),
+    ("a.jsonl", b'{"text": "' + TEXT.encode() + b'"}\n{oops', "a.jsonl:2: not JSON"),
+    ("b.jsonl", b'{"body": "x"}', "b.jsonl:1: no column 'text'; the row has body"),
+    ("c.jsonl", b'{"text": ""}', "c.jsonl:1: 'text' is ''; expected a non-empty string"),
+    ("d.csv", "headline\nخبر\n".encode(), "d.csv:2: no column 'text'"),
+    ("e.csv", b"text\n", "e.csv: no rows in it"),
+    ("f.parquet", b"PAR1 no", "f.parquet: not a parquet file"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "message"), BAD, ids=[b[0] for b in BAD])
+def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, name, data, message):
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    good = tmp_path / "good.txt"
+    good.write_text(f"عنوان المقال\n\n{LONG}", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    done = run("classify", good, path, "-o", out)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert not out.exists()
+
+
+USAGE = [
+    (["classify"], "name at least one INPUT"),
+    (["classify", SAMPLE, "--format", "parquet"], "name a file with --output"),
+    (["classify", SAMPLE, "--prior", "favor=2"], "expected TASK:LABEL=SHARE"),
+    (["classify", SAMPLE, "--prior", "mood:good=2"], "the model has no task 'mood'"),
+    (["classify", SAMPLE, "--prior", "stance:good=2"], "stance has no label 'good'"),
+    (["classify", SAMPLE, "--model", "nowhere"], "nowhere: no such model file"),
+    (["evaluate"], "name either DATA"),
+    (["report", "x.docx", "-o", "y"], "don't know '.docx'"),
+    (["frobnicate"], "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=lambda v: str(v)[:30])
+def test_wrong_usage_is_exit_code_2(run, arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_train_then_classify_then_evaluate_on_a_target_of_ones_own(run, jsonl, tmp_path):
+    pro = ["اللقاح آمن ويحمي الأطفال من المرض", "التطعيم أنقذ حياة آلاف الناس في بلادنا"]
+    con = ["اللقاح خطر ولا أثق بمن يروج له", "التطعيم الإجباري ظلم يضر بالناس ولا يحميهم"]
+    rows = [
+        {
+            "id": f"{n}-{k}",
+            "text": f"{text} كما قال الكاتب رقم {n}",
+            "vaccine": label,
+            "site": f"s{n}",
+        }
+        for n in range(12)
+        for k, (label, text) in enumerate([("pro", pro[n % 2]), ("anti", con[n % 2])])
+    ]
+    data = jsonl("labels.jsonl", rows)
+    settings = tmp_path / "s.json"
+    settings.write_text(
+        json.dumps(
+            {
+                "features": {"words": {"smallest": 1, "largest": 1, "min_df": 1}},
+                "C": [1.0, 10.0],
+                "inner_folds": 2,
+            }
+        )
+    )
+    options = ["--task", "vaccine", "--group", "site", "--settings", settings]
+    trained = run("train", data, "-o", tmp_path / "m.safetensors", *options)
+    assert trained.returncode == 0, trained.stderr
+    found = records(run("classify", data, "--model", tmp_path / "m.safetensors").stdout)
+    assert set(found[0]["vaccine_p"]) == {"anti", "pro"}
+    assert [r["vaccine"] for r in found] == [r["vaccine"] for r in rows]
+    done = run(
+        "evaluate", data, "--folds", "2", "--repeats", "1", "--report", tmp_path / "r", *options
+    )
+    assert done.returncode == 0, done.stderr
+    assert "vaccine  (n = 24)" in done.stdout
+    assert {"index.html", "result.json", "report.md", "figures"} <= {
+        p.name for p in (tmp_path / "r").iterdir()
+    }
+
+
+def test_evaluate_held_out_writes_the_contracts_result(run, tmp_path, jsonl):
+    rows = [
+        {"text": t, "stance": "neutral", "framing": "none", "doc": str(n)}
+        for n, t in enumerate(stance.passages(SAMPLE))
+    ]
+    done = run("evaluate", "--test", jsonl("t.jsonl", rows), "--report", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "r" / "result.json").read_text(encoding="utf-8"))
+    for task in ("stance", "framing"):
+        value, low, high = result["tasks"][task]["accuracy"]
+        assert 0 <= low <= value <= high <= 1
+        assert {"macro_f1", "per_class", "confusion"} <= set(result["tasks"][task])
+    assert "signature" in result
+
+
+def test_a_test_label_that_the_codebook_lacks(run, jsonl):
+    bad = jsonl("t.jsonl", [{"text": TEXT, "stance": "pro", "framing": "none"}])
+    done = run("evaluate", "--test", bad)
+    assert done.returncode == 2
+    assert "t.jsonl:1: stance 'pro'; expected one of favor, against, neutral" in done.stderr
+
+
+def test_corpus_check_counts_problems_and_fails(run, jsonl):
+    bad = jsonl("p.jsonl", [{"id": "x", "text": "قصير", "stance": "neutral", "framing": "none"}])
+    done = run("corpus", "check", bad)
+    assert done.returncode == 1
+    assert "x: 1 words; expected 12 to 140" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("1 problems")
+
+
+def test_corpus_stats(run, small_data):
+    found = json.loads(run("corpus", "stats", small_data, "--format", "json").stdout)
+    assert found["passages"] == sum(found["labels"]["stance"].values())
+    assert "articles: " in run("corpus", "stats", small_data).stdout
+
+
+def test_model_info_and_verify(run):
+    info = json.loads(run("model", "info").stdout)
+    assert info["heads"]["stance"]["labels"] == ["favor", "against", "neutral", "unrelated"]
+    assert {"settings", "data", "versions"} <= set(info)
+    assert re.fullmatch(
+        r"model\.safetensors: whole, \d+ bytes, sha256 [0-9a-f]{64}\n",
+        run("model", "verify").stdout,
+    )
+
+
+def test_report_of_decisions_of_an_article_and_of_a_result(run, tmp_path):
+    run("classify", SAMPLE, "--explain", "-o", tmp_path / "d.jsonl")
+    for source, folder in ((tmp_path / "d.jsonl", "a"), (SAMPLE, "b")):
+        done = run("report", source, "-o", tmp_path / folder)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert (tmp_path / folder / "index.html").stat().st_size > 10_000
+    (tmp_path / "bad.json").write_text("{}")
+    done = run("report", tmp_path / "bad.json", "-o", tmp_path / "c")
+    assert done.returncode == 2
+    assert "no result of stance evaluate" in done.stderr
+    assert not (tmp_path / "c").exists()
+
+
+def commands(group=main, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda v: str(v)[:40])
+def test_every_command_has_help_and_stands_in_the_readme(path, command):
+    assert command.help
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "stance " + " ".join(path) in readme
+
+
+def test_every_make_target_has_help_and_stands_in_the_readme():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    described = set(re.findall(r"^([a-z]+):.*## ", makefile, re.M))
+    assert {"setup", "demo", "train", "evaluate", "report", "test", "check", "clean"} <= described
+    assert targets == described
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in described - {"help"}:
+        assert f"make {target}" in readme, target

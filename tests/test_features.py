@@ -1,0 +1,175 @@
+"""Feature families: a contract that all keep, and what each one sees."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from stance import lexicon
+from stance.features import Categories, CharNgrams, Discourse, Form, Reader, Reading, WordNgrams
+from stance.lexicon import Category, Lexicon
+
+DATA = Path(__file__).parent.parent / "data"
+SHIPPED = lexicon.read(sorted((DATA / "lexicons").glob("*.json")))
+SMALL = Lexicon(
+    {
+        "exchange": Category("convenience", "", ("صفقة", "مقابل", "زواج مصلحة")),
+        "bloc": Category("axis", "", ("محور", "جبهة")),
+        "praise": Category("favor", "", ("يرحب",)),
+        "danger": Category("against", "", ("خطر",)),
+        "report": Category("neutral", "", ("قال",)),
+    }
+)
+FAMILIES = [
+    CharNgrams(2, 4, 1),
+    WordNgrams(1, 2, 1),
+    Categories(SHIPPED),
+    Discourse(SHIPPED),
+    Form(),
+]
+TEXTS = [
+    json.loads(line)["text"]
+    for line in (DATA / "passages" / "gulf-dailies.jsonl").read_text("utf-8").splitlines()[:30]
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
+class TestContract:
+    def test_clone_and_fit_return_an_estimator(self, family):
+        copy = clone(family)
+        assert copy is not family
+        assert copy.fit(TEXTS) is copy
+
+    def test_rows_columns_and_finite_values(self, family):
+        X = clone(family).fit(TEXTS)
+        matrix = X.transform(TEXTS)
+        names = X.get_feature_names_out()
+        assert matrix.shape == (len(TEXTS), len(names))
+        assert len(set(names)) == len(names)
+        assert np.isfinite(matrix.data).all()
+
+    def test_a_row_does_not_depend_on_its_batch(self, family):
+        fitted = clone(family).fit(TEXTS)
+        batch = fitted.transform(TEXTS)
+        for i, text in enumerate(TEXTS[:8]):
+            assert (fitted.transform([text]) != batch[i]).nnz == 0
+
+    def test_readings_and_texts_give_the_same(self, family):
+        fitted = clone(family).fit(TEXTS)
+        assert (fitted.transform(Reader().transform(TEXTS)) != fitted.transform(TEXTS)).nnz == 0
+
+    def test_texts_without_words_give_empty_rows(self, family):
+        matrix = clone(family).fit(TEXTS).transform(["", " \n", "…؟!", "ــ"])
+        assert matrix.shape[0] == 4
+        assert matrix.nnz == 0
+
+    def test_every_column_of_a_row_occurs_in_its_text(self, family):
+        fitted = clone(family).fit(TEXTS)
+        names = fitted.get_feature_names_out()
+        for text in TEXTS[:8]:
+            reading = Reading.of(text)
+            occurrences = list(fitted.occurrences(reading))
+            assert set(names[fitted.transform([text]).indices]) == {
+                o.feature for o in occurrences
+            } & set(names)
+            assert all(0 <= o.start < o.end <= len(reading.tokens) for o in occurrences)
+
+
+@given(st.text(max_size=120))
+@settings(max_examples=60)
+def test_any_text_can_be_read(text):
+    for family in FAMILIES[2:]:
+        assert np.isfinite(family.fit([]).transform([text]).data).all()
+
+
+def test_tfidf_weights_by_hand():
+    # two texts; "محور" stands in both: idf 1; "صفقة" in one: idf 1 + ln(3/2)
+    family = WordNgrams(1, 1, 1).fit(["محور صفقة", "محور"])
+    row = family.transform(["محور صفقة صفقة"]).toarray()[0]
+    a, b = 1.0, (1 + np.log(2)) * (1 + np.log(3 / 2))
+    expected = np.array([b, a]) / np.hypot(a, b)
+    assert list(family.get_feature_names_out()) == ["صفقه", "محور"]
+    assert row == pytest.approx(expected)
+
+
+def test_ngrams_too_rare_are_no_columns():
+    assert list(WordNgrams(1, 1, 2).fit(["محور صفقة", "محور"]).get_feature_names_out()) == ["محور"]
+
+
+def test_an_impossible_range_is_refused():
+    with pytest.raises(ValueError, match="n-gram range 3 to 2"):
+        WordNgrams(3, 2, 1).fit(["محور"])
+
+
+def test_numbers_share_their_ngrams():
+    family = WordNgrams(1, 1, 1).fit(["12000 جندي"])
+    assert family.transform(["10500 جندي"]).nnz == 2
+
+
+def test_categories_count_and_presence_by_hand():
+    family = Categories(SMALL).fit([])
+    row = dict(
+        zip(
+            family.get_feature_names_out(),
+            family.transform(["قال إن المحور صفقة، مقابل نفط"]).toarray()[0],
+            strict=True,
+        )
+    )
+    assert row["exchange"] == pytest.approx(np.log(3))
+    assert row["exchange?"] == row["bloc"] == row["report?"] == pytest.approx(np.log(2))
+    assert row["danger"] == 0
+
+
+def discourse(text: str) -> set[str]:
+    return {o.feature for o in Discourse(SMALL).fit([]).occurrences(Reading.of(text))}
+
+
+@pytest.mark.parametrize(
+    ("text", "landing"),
+    [
+        ("ليست صفقة بل محور", "axis"),
+        ("ليس محورا، بل صفقة", "convenience"),
+        ("لم يعد زواج مصلحة وإنما جبهة", "axis"),
+        ("زواج مصلحة أكثر منه جبهة", "convenience"),
+        ("جبهة أكثر منها صفقة", "axis"),
+        ("يتجاوز حدود الصفقة", "axis"),
+        ("ليس جبهة بقدر ما هو صفقة", "convenience"),
+        ("لا يمكن القول إنها صفقة. وهي محور", "axis"),
+    ],
+)
+def test_where_a_contrast_lands(text, landing):
+    other = {"axis": "convenience", "convenience": "axis"}[landing]
+    found = discourse(text)
+    assert f"lands:{landing}" in found
+    assert f"lands:{other}" not in found
+
+
+def test_a_scope_ends_with_its_clause():
+    assert "rejected:axis" not in discourse("ليس جديدا، والمحور قائم")
+
+
+def test_the_last_cue_and_both_frames():
+    assert {"last:axis", "both"} <= discourse("هي صفقة ثم محور")
+    assert "both" not in discourse("هي صفقة")
+
+
+def form(text: str) -> list[str]:
+    return sorted(o.feature for o in Form().fit([]).occurrences(Reading.of(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("هل يدوم؟", ["ends in question", "question"]),
+        ("هل يدوم؟ ربما.", ["question"]),
+        ("قال «نعم» ومضى", ["quotation", "quoted words"]),
+        ("قال “نعم لا”!", ["exclamation", "quotation", "quoted words", "quoted words"]),
+        ("خبر عادي.", []),
+    ],
+)
+def test_form(text, expected):
+    assert form(text) == expected

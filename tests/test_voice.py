@@ -1,0 +1,160 @@
+"""Whose position a passage gives: rules of reporting, on small invented passages."""
+
+import pytest
+
+from stance.text import normalise
+from stance.voice import AUTHOR, Holder, holders
+
+ARTICLE = [
+    "وصل الوفد إلى المدينة صباح يوم الاثنين، وعقد جلسة قصيرة ثم غادر إلى المطار.",
+    "وقال الباحث السياسي سالم الهاشم إن الاتفاق مؤقت ولن يدوم بعد نهاية الحرب.",
+    "وأضاف أن الطرفين يعرفان ذلك جيدا ولا يخفيان حاجتهما.",
+    "ويرى الهاشم أن المصلحة هي ما يجمعهما، لا أكثر من ذلك.",
+    "بدأت الأشغال في الجسر يوم الخميس، ويبلغ طوله نحو ثمانمئة متر.",
+]
+
+
+def alone(passage: str) -> str:
+    """The holder's name of a passage that is not its article's first."""
+    return holders([ARTICLE[0], passage])[1].name
+
+
+@pytest.mark.parametrize(
+    ("passage", "name"),
+    [
+        # The subject after its verb: past, present, feminine, with conjunctions.
+        ("وحذر الخبير العسكري نادر الصواف من أن المحور خطر على الجميع.", "نادر الصواف"),
+        ("وترى الباحثة الكورية هان مي جون أن الصفقة عابرة.", "هان مي جون"),
+        ("فقالت لينا الحداد إن الاتفاق مؤقت وغير ملزم.", "لينا الحداد"),
+        (
+            "واعتبر أستاذ العلاقات الدولية بالجامعة عبد الإله الراوي أن الحلف دائم.",
+            "عبد الإله الراوي",
+        ),
+        # Names that only seem to have the article.
+        ("ورأى الأكاديمي الروسي أليكسي دوبروف أن الحلف سيبقى طويلا.", "أليكسي دوبروف"),
+        # The phrase ends before an adverb or an object.
+        ("وقال مسؤول الميناء علناً إن السفن لا تتوقف.", "مسؤول الميناء"),
+        ("ولفتت لينا الحداد النظر إلى أن الاتفاق غير ملزم.", "لينا الحداد"),
+        # A role, body or state without a personal name.
+        (
+            "وقال متحدث باسم وزارة الخارجية الأمريكية إن الأمر مقلق للغاية.",
+            "متحدث باسم وزارة الخارجية الأمريكية",
+        ),
+        ("وتخشى كوريا الجنوبية من أن تحصل جارتها على تقنيات متطورة.", "كوريا الجنوبية"),
+        (
+            "وأدانت وزارة الخارجية اليابانية هذا الاتفاق ودعت إلى إلغائه.",
+            "وزارة الخارجية اليابانية",
+        ),
+        # Adverbials and insertions between verb and subject, and before the verb.
+        ("وأكد، في حديث للصحيفة، الباحث رائد منصور أن الصفقة عادلة.", "رائد منصور"),
+        ("من جانبه طالب النائب كمال الدرويش بوقف التعاون فورا.", "كمال الدرويش"),
+        ("وفي مقابلة مع الموقع، استبعد المحلل جاد الخطيب أن يدوم الحلف.", "جاد الخطيب"),
+        # The name behind the role's comma.
+        ("وأشار الباحث في الشؤون الآسيوية، نزار الكاتبي، إلى أن الأمر جديد.", "نزار الكاتبي"),
+        # The subject before its verb.
+        ("أما الدكتورة سعاد المالح، مدرسة الاقتصاد، فتقول إن التجارة محدودة.", "سعاد المالح"),
+        ("غير أن مسؤول الميناء يرى أن الأرقام صغيرة ولا تكفي.", "مسؤول الميناء"),
+        # According to, in his view, relayed by an outlet.
+        ("وبحسب الخبير نادر الصواف، فإن العلاقة لا تتجاوز المقايضة.", "نادر الصواف"),
+        ("وفي تقدير الباحث سالم الهاشم، فإن الممر هو الأهم للطرفين.", "سالم الهاشم"),
+        ("ونقلت وسائل إعلام عن مسؤول محلي قوله إن البلدة لن تنسى ذلك.", "مسؤول محلي"),
+        # The outer view of a nested one.
+        ("ترى بيونغ يانغ أن الاتفاق يحميها، بحسب ما قال الباحث سالم الهاشم.", "سالم الهاشم"),
+        ("وقال الخبير نادر الصواف إن بكين تعتبر الأمر مناورة لرفع السعر.", "نادر الصواف"),
+        (
+            "وقال الخبير نادر الصواف إنها صفقة، مثلما تعتبر الحكومة كل اتفاق من هذا النوع مع جار.",
+            "نادر الصواف",
+        ),
+    ],
+)
+def test_speaker(passage: str, name: str) -> None:
+    assert alone(passage) == name
+
+
+@pytest.mark.parametrize(
+    "passage",
+    [
+        "بدأت الأشغال في الجسر يوم الخميس، ويبلغ طوله نحو ثمانمئة متر.",
+        "وتشير التقديرات إلى أن التجارة بين البلدين تراجعت هذا العام.",
+        "والوزارة صامتة حتى الآن، وتشير التقديرات إلى أن التجارة بين البلدين تراجعت.",
+        "يذكر أن المعاهدة تتألف من ثلاث وعشرين مادة.",
+        "وأعلنت الحكومة أن الجسر سيفتح قريبا. وتعمل في الموقع ثلاث شركات منذ الربيع.",
+        "وفي شأن آخر، قال الوزير فادي الجمل إن الأسعار ارتفعت.",
+        "والمسافة بين موسكو وبيونغ يانغ طويلة، ولا يربطهما طريق بري مباشر.",
+        "وأعترف أنني لا أملك جوابا قاطعا عن هذا السؤال.",
+    ],
+)
+def test_author_speaks(passage: str) -> None:
+    assert holders([ARTICLE[0], passage])[1] == AUTHOR
+    assert holders([ARTICLE[1], passage])[1] == AUTHOR
+
+
+def test_small_fact_leaves_author() -> None:
+    fact = "وقال الخبير نادر الصواف إن العدد ألفان."
+    account = "ويمتد الجسر فوق النهر بين ضفتين متقابلتين، وتعمل فيه ثلاث شركات من البلدين. "
+    assert alone(fact) == "نادر الصواف"
+    assert alone(account * 2 + fact) == ""
+
+
+def test_first_passage_gives_news() -> None:
+    news = "قال البيت الأبيض إن السفينة وصلت إلى الميناء."
+    assert holders([news])[0] == AUTHOR
+    assert alone(news) == "البيت الأبيض"
+
+
+def test_continued_passages() -> None:
+    assert holders(ARTICLE) == [
+        AUTHOR,
+        Holder("سالم الهاشم", "named"),
+        Holder("سالم الهاشم", "continued"),
+        Holder("الهاشم", "named"),
+        AUTHOR,
+    ]
+
+
+@pytest.mark.parametrize("reference", ["المسؤول", "المسؤول ذاته", "مسؤول الميناء"])
+def test_role_refers_to_earlier_speaker(reference: str) -> None:
+    first = "وقال مسؤول الميناء حسن البحار إن السفن لا تتوقف."
+    name = holders([ARTICLE[0], first, f"وأوضح {reference} أن الشحنات كثيرة."])[2].name
+    assert name == ("مسؤول الميناء" if reference == "مسؤول الميناء" else "حسن البحار")
+
+
+def test_continuation_ends_with_author() -> None:
+    later = holders([*ARTICLE, "ولم يتضح بعد متى يفتح الجسر، كما أكد أن العمل مستمر."])
+    assert later[-1] == AUTHOR
+
+
+def test_labelled_and_interview() -> None:
+    passages = [
+        "المذيع: ما رأي الضيف في الاتفاق؟",
+        "رامي الزين، باحث من بيروت: هذا اتفاق مؤقت بين طرفين محتاجين.",
+        "الزين: لا أظن أنه سيبقى طويلا.",
+        "■ وماذا عن التجارة؟ - التجارة محدودة ولا تكفي وحدها.",
+    ]
+    assert [h.name for h in holders(passages)] == ["", "رامي الزين", "الزين", "الزين"]
+    assert {h.found for h in holders(passages)[1:]} == {"quoted"}
+
+
+def test_interview_answers_are_the_introduced_guest() -> None:
+    guest = "وفي هذا العدد ضيفنا السفير فؤاد النجار الذي خدم في آسيا سنوات طويلة."
+    answers = holders([guest, "■ هل يدوم الحلف؟ - لا أستطيع الجزم بذلك."])
+    assert answers == [AUTHOR, Holder("فؤاد النجار", "quoted")]
+
+
+def test_properties() -> None:
+    for passages in (ARTICLE, ARTICLE[1:], [""], [], ["؟", "قال", "قالت: ", "«»", "وأضاف أن"]):
+        found = holders(passages)
+        assert len(found) == len(passages)
+        for i, holder in enumerate(found):
+            assert bool(holder.name) == (holder.found != "author")
+            earlier = " ".join(passages[: i + 1])
+            assert all(word in earlier for word in holder.name.split())
+
+
+def test_marks_change_nothing_but_spelling() -> None:
+    marked = [p.replace("ال", "الـ").replace("ب", "بِ").replace("ن", "نَّ") for p in ARTICLE]
+    assert marked != ARTICLE
+    plain, with_marks = holders(ARTICLE), holders(marked)
+    assert [h.found for h in plain] == [h.found for h in with_marks]
+    assert [normalise(h.name).text for h in with_marks] == [normalise(h.name).text for h in plain]
+    assert with_marks[1].name in marked[1]

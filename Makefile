@@ -32,8 +32,9 @@ train: $(READY) ## train the shipped model anew from data/
 evaluate: $(READY) ## cross-validate on data/ and write the report to experiments/evaluation
 	$(BIN)/stance evaluate data --report experiments/evaluation
 
-report: $(READY) ## write pages, model card and datasheet again from the committed result
-	$(BIN)/stance report experiments/evaluation/result.json --output out/report
+report: $(READY) ## write report, sample page, model card and datasheet from the committed result
+	$(BIN)/stance report experiments/evaluation/result.json --output experiments/evaluation
+	$(BIN)/stance report stance/samples/article.txt --output experiments/sample
 	$(BIN)/python experiments/cards.py
 
 test: $(READY) ## run the tests

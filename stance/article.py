@@ -398,9 +398,7 @@ def _kinds(
             kind = "heading" if said == "heading" else "link"
         elif not title and not seen_title and i <= first_prose and length >= 2:
             kind = "title"
-        elif i > last_prose:
-            kind = "boilerplate"
-        elif length <= 1 and not re.search(r"[\u0621-\u064a]", line):
+        elif i > last_prose or (length <= 1 and not re.search(r"[\u0621-\u064a]", line)):
             kind = "boilerplate"
         else:
             kind = "heading"

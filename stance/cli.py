@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
-    """Bad input is one line on stderr and exit code 2; a closed pipe is 141, quietly."""
+    """Bad input is one line on stderr and exit code 2; a full disk 1; a closed pipe 141."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -37,6 +37,9 @@ class _Group(click.Group):
             # what is left in the buffer has nowhere to go
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(141)
+        except OSError as error:
+            click.echo(f"stance: {error.filename or 'output'}: {error.strerror}", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -176,7 +179,9 @@ def _emit(data: bytes, output: Path | None) -> None:
     from stance import storage
 
     if output is None:
-        sys.stdout.buffer.write(data)
+        # sys.stdout may be unbuffered, and then write only a part without saying so.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as out:
+            out.write(data)
         return
     with storage.whole_file(output) as file:
         file.write(data)

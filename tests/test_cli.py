@@ -150,6 +150,16 @@ def test_a_closed_pipe_is_quiet(jsonl):
     assert (process.returncode, error) == (141, b"")
 
 
+def test_a_full_disk_is_one_line_and_exit_code_1():
+    code = "from stance.cli import main; main(prog_name='stance')"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "classify", str(SAMPLE)],
+            stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, b"stance: output: No space left on device\n")
+
+
 LONG = (TEXT + ". ") * 3
 BAD = [
     ("missing.txt", None, "missing.txt: no such file or folder"),

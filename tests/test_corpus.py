@@ -43,7 +43,7 @@ def test_a_bad_record_is_refused_with_file_and_line(jsonl, line, message):
 
 
 def test_missing_and_empty_places_are_refused(tmp_path):
-    with pytest.raises(InputError, match="absent: no such file or folder"):
+    with pytest.raises(InputError, match=r"absent: no such file or folder"):
         corpus.read([tmp_path / "absent"])
     with pytest.raises(InputError, match="in this folder"):
         corpus.read([tmp_path])
@@ -130,7 +130,7 @@ def test_folds_part_no_group_and_test_everything_once(group, seed):
 
 
 def test_too_few_groups_for_the_folds():
-    with pytest.raises(InputError, match="2 groups .* for 3 folds"):
+    with pytest.raises(InputError, match=r"2 groups .* for 3 folds"):
         corpus.folds(["a", "b"], np.array([0, 1]), 3, 0)
 
 
@@ -146,7 +146,7 @@ def test_check_names_each_problem():
     passages = [
         passage(1, words + "أولى\u202e"),
         passage(2, "قصير جدا"),
-        passage(3, "جملة أخرى طويلة بما يكفي لتجاوز الحد الأدنى من الكلمات المطلوبة هنا", genre="poem"),
+        passage(3, "جملة أخرى طويلة بما يكفي لتجاوز الحد الأدنى من عدد الكلمات هنا", genre="poem"),
         Passage(
             "4", "4", "وقال مسؤول إن هذا التعاون خطر على أمن المنطقة كلها في السنوات القادمة",
             {"stance": "against", "framing": "none"}, "passages",

@@ -113,7 +113,7 @@ ARTICLE = "وقعت روسيا وكوريا الشمالية معاهدة جدي
     ],
 )
 def test_bytes_that_are_no_utf8_text_are_refused_with_a_remedy(data, message):
-    with pytest.raises(InputError, match="here.txt") as caught:
+    with pytest.raises(InputError, match=r"here\.txt") as caught:
         decode(data, "here.txt")
     assert message in str(caught.value)
 
@@ -125,5 +125,5 @@ def test_a_byte_order_mark_and_windows_line_ends_vanish(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="absent.txt: No such file"):
+    with pytest.raises(InputError, match=r"absent\.txt: No such file"):
         read_text(tmp_path / "absent.txt")

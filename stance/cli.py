@@ -269,11 +269,9 @@ def train(
     jobs: int,
 ) -> None:
     """Train a model on labelled passages (files or folders) and write it to MODEL."""
-    from stance import corpus, evaluation, storage, text
+    from stance import evaluation, storage, text
 
-    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
-    settings = _load_settings(settings_path, passages)
-    lexicon = _load_lexicon(settings, data, lexicons)
+    passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
     model = evaluation.train(passages, settings, lexicon, text.default_table(), jobs)
     storage.write(model, output)
     for task, head in model.heads.items():
@@ -340,9 +338,7 @@ def evaluate(
     else:
         if model_path:
             raise click.UsageError("--model goes with --test; cross-validation trains its own")
-        passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
-        settings = _load_settings(settings_path, passages)
-        lexicon = _load_lexicon(settings, data, lexicons)
+        passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
         result = evaluation.cross_validate(
             passages,
             settings,
@@ -357,6 +353,21 @@ def evaluate(
     if folder:
         report.write_evaluation(result, folder)
         click.echo(f"wrote {folder / 'index.html'}", err=True)
+
+
+def _training(
+    data: Sequence[Path],
+    settings_path: Path | None,
+    tasks: Sequence[str],
+    group: str,
+    lexicons: Path | None,
+) -> tuple[Any, Any, Any]:
+    """Passages, settings and lexicon, from what train and evaluate were given."""
+    from stance import corpus
+
+    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
+    settings = _load_settings(settings_path, passages)
+    return passages, settings, _load_lexicon(settings, data, lexicons)
 
 
 def _passage_paths(data: Sequence[Path]) -> list[Path]:

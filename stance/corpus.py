@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import io
 import json
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,8 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 _SHINGLE = 5
+_LARGEST_CELL = 2**27  # characters; the csv module's own limit is shorter than some articles
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _GENRES = frozenset(
     {"news", "analysis", "opinion", "interview", "explainer"}
     | {"statement", "transcript", "editorial", "report", "blog"}
@@ -53,19 +57,12 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises :class:`~stance.text.InputError` for what is not a table, or is broken in some line.
     """
-    if path.suffix == ".jsonl":
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
         yield from jsonl_rows(read_text(path), str(path))
-    elif path.suffix in {".csv", ".tsv"}:
-        dialect = "excel" if path.suffix == ".csv" else "excel-tab"
-        reader = csv.DictReader(read_text(path).splitlines(keepends=True), dialect=dialect)
-        for record in reader:
-            if None in record or None in record.values():
-                raise InputError(
-                    f"{path}:{reader.line_num}: the row has other cells than the header's "
-                    f"{len(reader.fieldnames or ())} columns; quote cells that hold the separator"
-                )
-            yield reader.line_num, record
-    elif path.suffix == ".parquet":
+    elif kind in {".csv", ".tsv"}:
+        yield from _csv_rows(path, "excel" if kind == ".csv" else "excel-tab")
+    elif kind == ".parquet":
         import pyarrow.parquet as pq
 
         try:
@@ -76,6 +73,21 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from enumerate(table.to_pylist(), 1)
     else:
         raise InputError(f"{path}: expected one of {', '.join(TABLES)}")
+
+
+def _csv_rows(path: Path, dialect: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(_LARGEST_CELL)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), dialect=dialect)
+    try:
+        for record in reader:
+            if None in record or None in record.values():
+                raise InputError(
+                    f"{path}:{reader.line_num}: the row has other cells than the header's "
+                    f"{len(reader.fieldnames or ())} columns; quote cells that hold the separator"
+                )
+            yield reader.line_num, record
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not a table: {error}") from error
 
 
 def jsonl_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -90,6 +102,8 @@ def jsonl_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"{where}:{number}: not JSON: {error.msg} at column {error.colno}; "
                 "expected one object a line"
             ) from error
+        if "\\ud" in line.lower() and _SURROGATE.search(json.dumps(record, ensure_ascii=False)):
+            raise InputError(f"{where}:{number}: half a surrogate pair (\\uD800 to \\uDFFF)")
         if not isinstance(record, dict):
             raise InputError(
                 f"{where}:{number}: got {type(record).__name__}, expected a JSON object"
@@ -105,7 +119,9 @@ def table_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix in TABLES and p.is_file())
+            inside = sorted(
+                p for p in path.rglob("*") if p.suffix.lower() in TABLES and p.is_file()
+            )
             if not inside:
                 raise InputError(f"{path}: no {', '.join(TABLES)} file in this folder")
             found += inside
@@ -337,24 +353,19 @@ def _evidence_problems(passage: Passage) -> Iterator[str]:
 def stats(passages: Sequence[Passage]) -> dict[str, Any]:
     """Counts of a corpus: passages, articles, words, labels, outlets, genres, dates, repetition.
 
-    Shares of repetition are over passages (sentences apart), in 0..1: near-duplicates, repeated
-    openings (first three words), and six-word sequences that stand in more than one passage.
+    Shares of repetition are over passages outside minimal pairs, in 0..1: near-duplicates,
+    repeated openings (first three words), and a six-word sequence that another passage has too.
     """
     prose = [p for p in passages if p.source == "passages"]
-    words = [[t.text for t in normalise(p.text).tokens()] for p in prose]
-    openings = Counter(tuple(w[:3]) for w in words)
-    sequences = [{tuple(w[i : i + 6]) for i in range(len(w) - 5)} for w in words]
-    spread = Counter(s for found in sequences for s in found)
-    doubled = {i for pair in near_duplicates([p.text for p in prose]) for i in pair[:2]}
-    n = max(1, len(prose))
+    n_words = sum(len(normalise(p.text).tokens()) for p in prose)
     tasks = sorted({t for p in passages for t in p.labels})
     return {
         "hash": data_hash(passages),
         "passages": len(prose),
         "sentences": len(passages) - len(prose),
         "articles": len({p.doc for p in prose}),
-        "words": sum(map(len, words)),
-        "mean_words": round(sum(map(len, words)) / n, 1),
+        "words": n_words,
+        "mean_words": round(n_words / max(1, len(prose)), 1),
         "labels": {t: dict(Counter(p.labels[t] for p in prose).most_common()) for t in tasks},
         "combinations": dict(
             Counter(" × ".join(p.labels[t] for t in reversed(tasks)) for p in prose).most_common()
@@ -362,6 +373,19 @@ def stats(passages: Sequence[Passage]) -> dict[str, Any]:
         "outlets": dict(Counter(p.meta.get("outlet", "") for p in prose).most_common()),
         "genres": dict(Counter(p.meta.get("genre", "") for p in prose).most_common()),
         "years": dict(sorted(Counter(str(p.meta.get("date", ""))[:4] for p in prose).items())),
+        **_repetition([p.text for p in prose if not p.meta.get("pair")]),
+    }
+
+
+def _repetition(texts: Sequence[str]) -> dict[str, float]:
+    """Shares of texts, in 0..1, that repeat something of another text."""
+    words = [[t.text for t in normalise(text).tokens()] for text in texts]
+    openings = Counter(tuple(w[:3]) for w in words)
+    sequences = [{tuple(w[i : i + 6]) for i in range(len(w) - 5)} for w in words]
+    spread = Counter(s for found in sequences for s in found)
+    doubled = {i for pair in near_duplicates(texts) for i in pair[:2]}
+    n = max(1, len(texts))
+    return {
         "near_duplicate_share": len(doubled) / n,
         "repeated_opening_share": sum(c for c in openings.values() if c > 1) / n,
         "repeated_sequence_share": sum(any(spread[s] > 1 for s in f) for f in sequences) / n,

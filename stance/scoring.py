@@ -102,7 +102,7 @@ def _file_units(path: Path, as_articles: bool) -> list[Unit]:
         return _article_units(article.from_text(text, "standard input"), "-")
     if path.suffix.lower() in article.ARTICLES:
         return _article_units(article.read(path), path.name)
-    if path.suffix in corpus.TABLES:
+    if path.suffix.lower() in corpus.TABLES:
         return _table_units(corpus.rows(path), str(path), as_articles)
     raise InputError(
         f"{path}: don't know {path.suffix or 'a file without ending'!r}; "

@@ -33,19 +33,8 @@ def test_the_samples_are_there():
     assert len(PAGES) >= 6
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.stem)
-def test_passages_of_a_text(path):
-    found, expected = kinds(article.read(path)), gold(path)
-    wrong = {
-        text: (kind, found.get(text))
-        for text, kind in expected.items()
-        if (kind == "passage") != (found.get(text) == "passage")
-    }
-    assert not wrong
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
-def test_passages_of_a_page(path):
+@pytest.mark.parametrize("path", TEXTS + PAGES, ids=lambda p: p.stem)
+def test_passages_and_nothing_else_are_passages(path):
     found, expected = kinds(article.read(path)), gold(path)
     wrong = {
         text: (kind, found.get(text))

@@ -214,17 +214,12 @@ def test_wrong_usage_is_exit_code_2(run, arguments, message):
 
 
 def test_train_then_classify_then_evaluate_on_a_target_of_ones_own(run, jsonl, tmp_path):
-    pro = ["اللقاح آمن ويحمي الأطفال من المرض", "التطعيم أنقذ حياة آلاف الناس في بلادنا"]
-    con = ["اللقاح خطر ولا أثق بمن يروج له", "التطعيم الإجباري ظلم يضر بالناس ولا يحميهم"]
+    names = {"favor": "pro", "against": "anti"}
+    lines = (ROOT / "data/passages/gulf-dailies.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [
-        {
-            "id": f"{n}-{k}",
-            "text": f"{text} كما قال الكاتب رقم {n}",
-            "vaccine": label,
-            "site": f"s{n}",
-        }
-        for n in range(12)
-        for k, (label, text) in enumerate([("pro", pro[n % 2]), ("anti", con[n % 2])])
+        {"id": r["id"], "text": r["text"], "vaccine": names[r["stance"]], "site": r["doc"]}
+        for r in map(json.loads, lines)
+        if r["stance"] in names
     ]
     data = jsonl("labels.jsonl", rows)
     settings = tmp_path / "s.json"
@@ -242,12 +237,14 @@ def test_train_then_classify_then_evaluate_on_a_target_of_ones_own(run, jsonl, t
     assert trained.returncode == 0, trained.stderr
     found = records(run("classify", data, "--model", tmp_path / "m.safetensors").stdout)
     assert set(found[0]["vaccine_p"]) == {"anti", "pro"}
-    assert [r["vaccine"] for r in found] == [r["vaccine"] for r in rows]
+    assert [r["input_vaccine"] for r in found] == [r["vaccine"] for r in rows]
+    right = sum(r["vaccine"] == r["input_vaccine"] for r in found)
+    assert right > 0.9 * len(rows)  # it has seen them
     done = run(
         "evaluate", data, "--folds", "2", "--repeats", "1", "--report", tmp_path / "r", *options
     )
     assert done.returncode == 0, done.stderr
-    assert "vaccine  (n = 24)" in done.stdout
+    assert f"vaccine  (n = {len(rows)})" in done.stdout
     assert {"index.html", "result.json", "report.md", "figures"} <= {
         p.name for p in (tmp_path / "r").iterdir()
     }

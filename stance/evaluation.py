@@ -65,10 +65,15 @@ class Predictions:
 
 def sample_of(passages: Sequence[Passage], settings: Settings) -> Sample:
     """The passages as a training sample, each source at the weight that the settings name."""
+    tasks = list(passages[0].labels)
     return Sample(
         [p.text for p in passages],
-        {task: np.array([p.labels[task] for p in passages]) for task in passages[0].labels},
+        {task: np.array([p.labels[task] for p in passages]) for task in tasks},
         np.array([float(settings.auxiliary.get(p.source, 1.0)) for p in passages]),
+        {task: [corpus.telling_clauses(p, task) for p in passages] for task in tasks}
+        if settings.clauses
+        else {},
+        settings.clauses,
     )
 
 
@@ -302,9 +307,11 @@ def _fold(
     sample = sample_of(learn, settings)
     main = fit(sample, order, settings, lexicon, table, inner)
     words = dataclasses.replace(
-        settings, features={"words": {"smallest": 1, "largest": 1, "min_df": 1, "weight": 1.0}}
+        settings,
+        features={"words": {"smallest": 1, "largest": 1, "min_df": 1, "weight": 1.0}},
+        clauses=0.0,
     )
-    plain = fit(sample, order, words, None, table, inner)
+    plain = fit(sample_of(learn, words), order, words, None, table, inner)
     p, p_plain = main.predict_proba(texts), plain.predict_proba(texts)
     outcome = {}
     for task, labels in order.items():
@@ -607,11 +614,11 @@ def _curve_step(
 ) -> dict[str, np.ndarray]:
     sample = sample_of([passages[i] for i in train], settings)
     features = build_features(settings, lexicon, table)
-    X = features.fit_transform(sample.texts)
+    learned = sample.matrices(features)
     Z = features.transform([passages[i].text for i in test])
     decided = {}
     for task, labels in label_order(passages).items():
-        coef, intercept = fit_head(X, sample.labels[task], sample.weight, labels, C[task])
+        coef, intercept = fit_head(*learned[task], labels, C[task])
         prior = np.array([settings.prior.get(task, {}).get(label, 1.0) for label in labels])
         decided[task] = _argmax_labels(Z @ coef.T + intercept + np.log(prior), labels)
     return decided
@@ -631,13 +638,14 @@ def _top_features(
     """
     sample = sample_of(passages, settings)
     features = build_features(settings, lexicon, table)
-    X = features.fit_transform(sample.texts)
+    learned = sample.matrices(features)
+    X = features.transform(sample.texts)
     mean = np.asarray(X.mean(axis=0)).ravel()
     spread = np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2, 0))
     columns = Model(features, {}, {}).columns()
     found: dict[str, Any] = {}
     for task, labels in label_order(passages).items():
-        coef, _ = fit_head(X, sample.labels[task], sample.weight, labels, C[task])
+        coef, _ = fit_head(*learned[task], labels, C[task])
         weight = (coef - coef.mean(axis=0)) * spread
         found[task] = {}
         for k, label in enumerate(labels):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -53,7 +53,8 @@ class Settings:
     strengths tried; ``inner_folds``: grouped folds for tuning and calibration; ``prior``: task →
     label → how much commoner the label is in the texts to be decided than an equal share (1 where
     a label is not named); ``auxiliary``: source → weight of items that train but are never tested
-    or calibrated on; ``coverage``: of the conformal sets, per label; ``seed``: of the folds.
+    or calibrated on; ``clauses``: weight of a passage's telling clauses as examples of their own
+    (0: none); ``coverage``: of the conformal sets, per label; ``seed``: of the folds.
     """
 
     features: Mapping[str, Mapping[str, float]]
@@ -61,6 +62,7 @@ class Settings:
     inner_folds: int = 4
     prior: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     auxiliary: Mapping[str, float] = field(default_factory=dict)
+    clauses: float = 0.0
     coverage: float = 0.9
     seed: int = 0
 
@@ -103,6 +105,8 @@ class Settings:
             for label, share in prior.items():
                 if not share > 0:
                     raise InputError(f"{where}: prior {task} {label}: {share!r}; expected > 0")
+        if not settings.clauses >= 0:
+            raise InputError(f"{where}: clauses {settings.clauses!r}; expected 0 or more")
         if settings.inner_folds < 2:
             raise InputError(f"{where}: inner_folds {settings.inner_folds!r}; expected 2 or more")
         if not 0 < settings.coverage < 1:
@@ -325,14 +329,18 @@ def build_features(settings: Settings, lexicon: Lexicon | None, table: Table | N
 
 @dataclass(frozen=True)
 class Sample:
-    """What a model learns from: texts and, for each, its labels and weight.
+    """What a model learns from: texts and, for each, its labels, weight, and telling clauses.
 
-    ``labels``: task → (n,) strings; ``weight``: (n,) positive numbers.
+    ``labels``: task → (n,) strings; ``weight``: (n,) positive numbers; ``clauses``: task → for
+    each text the clauses of it that bear the label by themselves, each an example of its own at
+    ``clause_weight`` times the text's weight (after Zaidan, Eisner & Piatko 2007).
     """
 
     texts: Sequence[str]
     labels: Mapping[str, np.ndarray]
     weight: np.ndarray
+    clauses: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    clause_weight: float = 1.0
 
     def take(self, index: np.ndarray) -> "Sample":
         """The items at ``index``, in that order."""
@@ -340,7 +348,27 @@ class Sample:
             [self.texts[i] for i in index],
             {task: y[index] for task, y in self.labels.items()},
             self.weight[index],
+            {task: [found[i] for i in index] for task, found in self.clauses.items()},
+            self.clause_weight,
         )
+
+    def matrices(self, features: Pipeline) -> dict[str, tuple[csr_matrix, np.ndarray, np.ndarray]]:
+        """Fit ``features`` on the texts; task → matrix, labels, weights of texts and clauses."""
+        X = features.fit_transform(self.texts)
+        found = {}
+        for task, y in self.labels.items():
+            places = [(i, c) for i, inside in enumerate(self.clauses.get(task, ())) for c in inside]
+            own = np.array([i for i, _ in places], dtype=int)
+            if not places:
+                found[task] = X, y, self.weight
+                continue
+            Z = features.transform([clause for _, clause in places])
+            found[task] = (
+                vstack([X, Z], format="csr"),
+                np.concatenate([y, y[own]]),
+                np.concatenate([self.weight, self.weight[own] * self.clause_weight]),
+            )
+        return found
 
 
 def fit_head(
@@ -391,7 +419,7 @@ def fit(
         for (train, _), test in zip(inner, held_out, strict=True)
     )
     features = build_features(settings, lexicon, table)
-    X = features.fit_transform(sample.texts)
+    learned = sample.matrices(features)
     heads = {}
     for task, order in label_order.items():
         labels = tuple(order)
@@ -402,7 +430,7 @@ def fit(
         temperature = fit_temperature(raw, truth)
         prior = log_prior(labels, settings.prior.get(task, {}), task)
         p = softmax(raw / temperature + prior, axis=1)
-        coef, intercept = fit_head(X, sample.labels[task], sample.weight, labels, C)
+        coef, intercept = fit_head(*learned[task], labels, C)
         heads[task] = Head(
             labels,
             coef,
@@ -426,15 +454,12 @@ def _inner_scores(
 ) -> dict[str, list[np.ndarray]]:
     """Task → raw scores of the held-out items under each C of the settings."""
     features = build_features(settings, lexicon, table)
-    learn = sample.take(train)
-    X = features.fit_transform(learn.texts)
+    learned = sample.take(train).matrices(features)
     Z = features.transform([sample.texts[i] for i in test])
     return {
         task: [
             Z @ coef.T + intercept
-            for coef, intercept in (
-                fit_head(X, learn.labels[task], learn.weight, tuple(labels), C) for C in settings.C
-            )
+            for coef, intercept in (fit_head(*learned[task], tuple(labels), C) for C in settings.C)
         ]
         for task, labels in label_order.items()
     }

@@ -161,6 +161,42 @@ def test_folds_part_no_group_and_test_everything_once(group, seed):
         assert not set(g[train]) & set(g[test])
 
 
+TEXT = "وصل الوفد أمس إلى المطار، ليست صفقة، بل محور دائم. ثم غادر الجميع العاصمة بعد ساعات قليلة."
+
+
+def with_evidence(label: str, *marked: str) -> Passage:
+    spans = [
+        {"task": "framing", "start": TEXT.index(m), "end": TEXT.index(m) + len(m)} for m in marked
+    ]
+    labels = {"stance": "neutral", "framing": label}
+    return Passage("1", "1", TEXT, labels, meta={"evidence": spans})
+
+
+@pytest.mark.parametrize(
+    ("passage_", "expected"),
+    [
+        (with_evidence("axis", "محور دائم"), ["بل محور دائم"]),
+        (with_evidence("axis", "ليست صفقة، بل محور"), ["ليست صفقة، بل محور دائم"]),
+        (with_evidence("axis", "وصل", "محور"), ["وصل الوفد أمس إلى المطار", "بل محور دائم"]),
+        (with_evidence("axis", TEXT), []),
+        (with_evidence("axis"), []),
+        (Passage("1", "1", TEXT, {"stance": "neutral", "framing": "axis"}), []),
+    ],
+)
+def test_telling_clauses_hold_the_evidence(passage_, expected):
+    assert corpus.telling_clauses(passage_, "framing") == expected
+
+
+def test_an_unmarked_passage_gives_one_long_clause_and_always_the_same():
+    found = corpus.telling_clauses(with_evidence("none"), "framing")
+    assert found == corpus.telling_clauses(with_evidence("none"), "framing")
+    # of the four clauses only the last has six words
+    assert found == []
+    longer = TEXT.replace("أمس", "أمس مساء برفقة وزيرين")
+    passage_ = Passage("1", "1", longer, {"stance": "neutral"}, meta={"evidence": []})
+    assert corpus.telling_clauses(passage_, "stance")[0] in longer
+
+
 def test_too_few_groups_for_the_folds():
     with pytest.raises(InputError, match=r"2 groups .* for 3 folds"):
         corpus.folds(["a", "b"], np.array([0, 1]), 3, 0)

@@ -137,6 +137,7 @@ def test_a_prior_for_a_label_that_is_not_there(model):
         (DEFAULT | {"features": {"words": {"size": 2}}}, "words: 'size': 2"),
         (DEFAULT | {"C": [1, -1]}, "C -1; expected numbers above 0"),
         (DEFAULT | {"prior": {"stance": {"favor": 0}}}, "prior stance favor: 0"),
+        (DEFAULT | {"clauses": -1}, "clauses -1; expected 0 or more"),
         (DEFAULT | {"inner_folds": 1}, "inner_folds 1; expected 2 or more"),
         (DEFAULT | {"coverage": 1.5}, "coverage 1.5; expected 0 < coverage < 1"),
     ],
@@ -196,6 +197,26 @@ def test_heavier_items_count_more():
     light, _ = fit_head(X, y, np.array([1.0, 1, 1, 1]), ("a", "b"), 1.0)
     heavy, _ = fit_head(X, y, np.array([9.0, 1, 1, 1]), ("a", "b"), 1.0)
     assert heavy[0, 0] > light[0, 0]
+
+
+def test_clauses_are_examples_with_the_labels_and_weights_of_their_texts():
+    from stance.model import Sample, build_features
+
+    one = Settings.from_json({"features": {"words": {"min_df": 1}}, "C": [1.0]})
+    sample = Sample(
+        ["محور دائم بينهما", "وصل الوفد أمس"],
+        {"framing": np.array(["axis", "none"])},
+        np.array([1.0, 0.5]),
+        {"framing": [["محور دائم"], []]},
+        clause_weight=0.4,
+    )
+    features = build_features(one, None, default_table())
+    X, y, weight = sample.matrices(features)["framing"]
+    assert y.tolist() == ["axis", "none", "axis"]
+    assert weight.tolist() == [1.0, 0.5, 0.4]
+    assert (X[2] != features.transform(["محور دائم"])).nnz == 0
+    swapped = sample.take(np.array([1, 0])).matrices(features)["framing"]
+    assert swapped[1].tolist() == ["none", "axis", "axis"]
 
 
 def test_training_again_from_the_same_data_gives_the_shipped_decisions(model):

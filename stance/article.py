@@ -91,7 +91,7 @@ def from_html(page: str, name: str = "") -> Article:
     from trafilatura.settings import Document
 
     document = bare_extraction(
-        _BREAKS.sub("</p><p>", page),
+        page,
         favor_recall=True,
         include_comments=False,
         include_tables=False,
@@ -117,8 +117,6 @@ def from_html(page: str, name: str = "") -> Article:
     return Article(name, text, _split_long(text, spans, guessed))
 
 
-# Two line breaks in a row are how old pages part paragraphs.
-_BREAKS = re.compile(r"(?:<br\s*/?>\s*){2,}", re.IGNORECASE)
 _BREAK = "\x1f"  # a single line break; white space folds it to a blank
 _SHORT_LINE = 6
 _BLOCKS = {"p": "", "ab": "", "quote": "", "head": "heading", "item": "item", "list": "", "div": ""}
@@ -158,18 +156,26 @@ def _markup_lines(body: Any) -> Iterator[tuple[str, str]]:
 def _broken_lines(text: str) -> list[str]:
     """The lines of a paragraph with line breaks, joined again where a break is only typography.
 
-    A break parts two lines after a sentence, after a short line, and in a list of links.
+    A break parts two lines after a sentence, after a short line, in a list of links, and where it
+    is doubled.
     """
     lines: list[str] = []
-    in_links = False
+    in_links = doubled = False
     for piece in map(_folded, text.split(_BREAK)):
+        if not piece:
+            doubled = True
+            continue
         apart = lines and (
-            in_links or _SENTENCE_END.search(lines[-1]) or len(lines[-1].split()) < _SHORT_LINE
+            doubled
+            or in_links
+            or _SENTENCE_END.search(lines[-1])
+            or len(lines[-1].split()) < _SHORT_LINE
         )
         if lines and not apart:
             lines[-1] += " " + piece
-        elif piece:
+        else:
             lines.append(piece)
+        doubled = False
         in_links = in_links or bool(_LINK_LIST.search(normalise(piece).text))
     return lines
 

@@ -64,7 +64,7 @@ class Lexicon:
 
     def __init__(self, categories: Mapping[str, Category], table: Table | None = None):
         self.categories = dict(categories)
-        # first word of a cue → its possible remainders, longest first, with their category
+        # first word of a cue → its possible remainders with their category
         self._cues: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         for name, category in self.categories.items():
             for entry in category.entries:
@@ -72,8 +72,6 @@ class Lexicon:
                 rest = tuple(map(_bare, words[1:]))
                 if words:
                     self._cues.setdefault(words[0], []).append((rest, name))
-        for cues in self._cues.values():
-            cues.sort(key=lambda cue: -len(cue[0]))
 
     def __deepcopy__(self, memo: object) -> "Lexicon":
         return self  # never changed after construction; scikit-learn's clone() would copy it

@@ -15,8 +15,6 @@ from typing import NamedTuple
 #: What each code point becomes; a code point that is absent stays as it is.
 Table = Mapping[str, str]
 
-# The seats of hamza, which camel-tools keeps: spelling wavers here as much as it does on alef.
-_HAMZA_SEATS = {"ؤ": "و", "ئ": "ي"}
 # Marks, format characters (zero-width, bidi), and tatweel leave no trace.
 _DROPPED_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
 _TATWEEL = "\u0640"
@@ -116,10 +114,11 @@ class Normalised:
 def default_table() -> dict[str, str]:
     """The normalisation table, made from those of camel-tools (Obeid et al. 2020).
 
-    For each code point: compatibility decomposition, camel-tools' ``arclean`` map (presentation
-    forms, Persian letters, Arabic-Indic digits, punctuation), one alef, one ya, ta marbuta as ha,
-    hamza seats as their letter, lower case; marks, tatweel and format characters vanish. The
-    result is closed: no output holds a code point that the table would change again.
+    For each code point: compatibility decomposition (which also frees letters of their hamza),
+    camel-tools' ``arclean`` map (presentation forms, Persian letters, Arabic-Indic digits,
+    punctuation), one alef, one ya, ta marbuta as ha, lower case; marks, tatweel and format
+    characters vanish. The result is closed: no output holds a code point that the table would
+    change again.
 
     >>> table = default_table()
     >>> table["أ"], table["ة"], table["٣"], table["ﻻ"], table["ـ"]
@@ -141,8 +140,7 @@ def default_table() -> dict[str, str]:
             char = "".join(c for c in char if unicodedata.category(c) not in _DROPPED_CATEGORIES)
             char = "".join(c if c.isascii() else clean(c) for c in char if c != _TATWEEL)
         char = normalize_teh_marbuta_ar(normalize_alef_maksura_ar(normalize_alef_ar(char)))
-        char = "".join(_HAMZA_SEATS.get(c, c) for c in char).casefold()
-        return "".join(" " if c.isspace() else c for c in char)
+        return "".join(" " if c.isspace() else c for c in char.casefold())
 
     def closed(char: str) -> str:
         seen = char

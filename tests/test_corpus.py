@@ -131,6 +131,12 @@ def test_near_duplicates_are_exactly_the_pairs_above_the_threshold(texts):
     assert {p[:2] for p in corpus.near_duplicates(texts, 0.5)} == expected
 
 
+def test_the_threshold_itself_is_near_enough():
+    # five-character sets {abcde, bcdef} and {abcde}: one of two in common
+    assert corpus.near_duplicates(["abcdef", "abcde"], 0.5) == [(0, 1, 0.5)]
+    assert corpus.near_duplicates(["abcdef", "abcde"], 0.51) == []
+
+
 def test_groups_join_articles_near_duplicates_and_pairs():
     long = "وقعت الدولتان وثيقة جديدة بشأن النقل البحري في الشرق الأقصى"
     passages = [

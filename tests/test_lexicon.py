@@ -26,7 +26,7 @@ def small() -> Lexicon:
         {
             "label": Category("convenience", "", ("زواج مصلحة", "مقابل")),
             "denied": Category("axis", "", ("ليس زواج مصلحة",)),
-            "bloc": Category("axis", "", ("محور", "محور جديد", "بل")),
+            "bloc": Category("axis", "", ("محور", "محور جديد", "جديد", "بل")),
         }
     )
 

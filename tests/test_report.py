@@ -68,7 +68,10 @@ def test_an_article_of_tags_and_overrides_does_no_harm(model, tmp_path):
     evil = (
         "<script>alert(1)</script><img src=x onerror=alert(2)> \u202eمحور\u2066 & \"جديد\" 'قديم'"
     )
-    long = evil + " وقال المسؤول إن العلاقة بين البلدين دخلت مرحلة جديدة من التعاون الوثيق بينهما."
+    long = (
+        evil
+        + " وقال المسؤول إن العلاقة بين البلدين دخلت مرحلة جديدة من التعاون الوثيق بينهما. <script>"
+    )
     path = tmp_path / "evil.txt"
     path.write_text("<b>عنوان</b> المقال الأول\n\n" + long, encoding="utf-8")
     records = list(scoring.classify(model, scoring.units([path]), explain=True))

@@ -229,5 +229,8 @@ def test_training_again_from_the_same_data_gives_the_shipped_decisions(model):
     texts = [p.text for p in passages[::7]]
     for task, p in again.predict_proba(texts).items():
         shipped = model.predict_proba(texts)[task]
-        assert (p.argmax(axis=1) == shipped.argmax(axis=1)).all()
         assert p == pytest.approx(shipped, abs=1e-3)
+        # another processor may round the last digits of a tie differently
+        clear = np.diff(np.sort(shipped, axis=1)[:, -2:])[:, 0] > 2e-3
+        assert clear.mean() > 0.98
+        assert (p.argmax(axis=1) == shipped.argmax(axis=1))[clear].all()

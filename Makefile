@@ -34,7 +34,8 @@ evaluate: $(READY) ## cross-validate on data/ and write the report to experiment
 
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
 	$(BIN)/stance report experiments/evaluation/result.json --output experiments/evaluation
-	$(BIN)/stance report stance/samples/article.txt --output experiments/sample
+	$(BIN)/stance report stance/samples/article.txt --output out/sample
+	cp out/sample/figures/course.png experiments/sample.png
 	$(BIN)/python experiments/cards.py
 
 test: $(READY) ## run the tests

@@ -404,8 +404,7 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
         return lexicon.read(files)
     if folder:
         raise InputError(f"{folder}: no lexicon file (*.json) in it")
-    families = stance.load().families
-    return next((f.lexicon for _, f, _ in families if hasattr(f, "lexicon")), None)
+    return stance.load().lexicon
 
 
 # --- report ---------------------------------------------------------------------------------------

@@ -193,11 +193,10 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
     the accuracy without them, ``lenient`` accepts them.
     """
     settings = Settings.from_json(model.info["settings"])
-    records = model.classify([p.text for p in passages])
+    texts = [p.text for p in passages]
+    records = model.classify(texts)
     group = np.unique([p.doc for p in passages], return_inverse=True)[1]
     weights = _bootstrap_weights(group, settings.seed)
-    lexicon = next((f.lexicon for _, f, _ in model.families if hasattr(f, "lexicon")), None)
-    table = model.features["read"].table
     tasks = {}
     for task, labels in model.labels.items():
         truth = _labels(passages, task)
@@ -205,15 +204,11 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
         y = np.array([[r[task] for r in records]], dtype=object)
         commonest = Counter(truth).most_common(1)[0][0]
         systems = {"model": Predictions(p, y)}
-        found = {"majority": np.full(len(truth), commonest, dtype=object)}
-        if lexicon:
-            found["keywords"] = _keywords(
-                [p.text for p in passages], labels, commonest, lexicon, table
-            )
-        for name, decided in found.items():
+        rules = _rules(texts, labels, commonest, model.lexicon, model.table)
+        for name, decided in rules.items():
             systems[name] = Predictions(_one_hot(decided, labels)[None], decided[None])
         sets = [r[f"{task}_set"] for r in records]
-        covered = np.array([[[t in s, len(s)] for t, s in zip(truth, sets, strict=True)]], float)
+        covered = _covered(truth, sets)[None]
         report = _report(truth, labels, systems, {}, weights, covered)
         alternatives = [p.meta.get(f"alt_{task}") or [] for p in passages]
         if any(alternatives):
@@ -320,10 +315,8 @@ def _fold(
             for v, aux in zip(sample.labels[task], auxiliary(learn, settings), strict=True)
             if not aux
         ).most_common(1)[0][0]
-        decided = {"majority": np.full(len(test), commonest, dtype=object)}
-        if lexicon:
-            decided["keywords"] = _keywords(texts, labels, commonest, lexicon, table)
-        systems = {name: (_one_hot(y, labels), y) for name, y in decided.items()}
+        rules = _rules(texts, labels, commonest, lexicon, table)
+        systems = {name: (_one_hot(y, labels), y) for name, y in rules.items()}
         for name, probabilities in (("model", p[task]), ("bag of words", p_plain[task])):
             systems[name] = (probabilities, _argmax_labels(probabilities, labels))
         head = main.heads[task]
@@ -331,7 +324,7 @@ def _fold(
         sets = [conformal_set(head, row) for row in p[task]]
         outcome[task] = {
             "systems": systems,
-            "sets": [[t in s, len(s)] for t, s in zip(truth, sets, strict=True)],
+            "sets": _covered(truth, sets),
             "C": head.C,
         }
     return repeat, test, outcome
@@ -341,8 +334,31 @@ def _baselines(lexicon: Lexicon | None) -> tuple[str, ...]:
     return ("majority", "keywords", "bag of words") if lexicon else ("majority", "bag of words")
 
 
+def _rules(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    commonest: str,
+    lexicon: Lexicon | None,
+    table: Table | None,
+) -> dict[str, np.ndarray]:
+    """What the baselines that need no training decide."""
+    decided = {"majority": np.full(len(texts), commonest, dtype=object)}
+    if lexicon:
+        decided["keywords"] = _keywords(texts, labels, commonest, lexicon, table)
+    return decided
+
+
+def _covered(truth: Iterable[str], sets: Sequence[Sequence[str]]) -> np.ndarray:
+    """Whether each set holds the true label, and its size, shape (n, 2)."""
+    return np.array([[t in s, len(s)] for t, s in zip(truth, sets, strict=True)], dtype=float)
+
+
 def _keywords(
-    texts: Sequence[str], labels: Sequence[str], otherwise: str, lexicon: Lexicon, table: Table
+    texts: Sequence[str],
+    labels: Sequence[str],
+    otherwise: str,
+    lexicon: Lexicon,
+    table: Table | None,
 ) -> np.ndarray:
     """The label with the most cues; ``otherwise`` where none or several have most."""
     decided = []

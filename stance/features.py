@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Self
@@ -35,6 +35,7 @@ class Reading:
 
     text: Normalised
     tokens: list[Token]
+    _matches: dict[Lexicon, list[Match]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, passage: "str | Reading", table: Table | None = None) -> "Reading":
@@ -43,6 +44,12 @@ class Reading:
             return passage
         text = normalise(passage, table)
         return cls(text, text.tokens())
+
+    def matches(self, lexicon: Lexicon) -> list[Match]:
+        """The cues of ``lexicon`` in the passage, found once however many families ask."""
+        if lexicon not in self._matches:
+            self._matches[lexicon] = lexicon.match(self.tokens)
+        return self._matches[lexicon]
 
     def clauses(self) -> list[tuple[int, int]]:
         """Token spans between punctuation marks, in order.
@@ -251,7 +258,7 @@ class Categories(_Counts):
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
         """Each cue at its words; presence at the first cue."""
         present = set()
-        for match in self.lexicon.match(reading.tokens):
+        for match in reading.matches(self.lexicon):
             yield Occurrence(match.category, match.start, match.end)
             if match.category not in present:
                 present.add(match.category)
@@ -287,7 +294,7 @@ class Discourse(_Counts):
         """Each feature at the cue that gives it."""
         scopes = _scopes(reading)
         cues: list[tuple[Match, str]] = []
-        for match in self.lexicon.match(reading.tokens):
+        for match in reading.matches(self.lexicon):
             pole = self.lexicon.categories[match.category].pole
             if pole in _POLES:
                 cues.append((match, pole))

@@ -181,6 +181,16 @@ class Model:
         weights = union.transformer_weights
         return [(name, family, weights[name]) for name, family in union.transformer_list]
 
+    @property
+    def lexicon(self) -> Lexicon | None:
+        """The lexicon that the features read with, if any does."""
+        return next((f.lexicon for _, f, _ in self.families if hasattr(f, "lexicon")), None)
+
+    @property
+    def table(self) -> Table | None:
+        """The normalisation table; ``None`` stands for the default one."""
+        return self.features["read"].table
+
     def columns(self) -> list[str]:
         """The name of every column, ``family: feature``."""
         return [f"{n}: {c}" for n, f, _ in self.families for c in f.get_feature_names_out()]
@@ -210,7 +220,7 @@ class Model:
         A text's record does not depend on the others. An ``unrelated`` passage has framing
         ``none``, by the codebook.
         """
-        readings = [Reading.of(text, self.features["read"].table) for text in texts]
+        readings = [Reading.of(text, self.table) for text in texts]
         probabilities = self.predict_proba(readings) if readings else {}
         records = []
         for i, reading in enumerate(readings):
@@ -239,7 +249,7 @@ class Model:
         A feature's contribution is shared equally by its occurrences, and an occurrence's by its
         words.
         """
-        reading = Reading.of(text, self.features["read"].table)
+        reading = Reading.of(text, self.table)
         shares = self._word_shares(reading)
         found = []
         for task, label in labels.items():

@@ -55,12 +55,11 @@ def write(model: Model, path: Path) -> None:
         for key in _HEAD_ARRAYS:
             arrays[f"{task}.{key}"] = np.ascontiguousarray(getattr(head, key))
         heads[task] = {"labels": head.labels, "C": head.C, "temperature": head.temperature}
-    lexicon = next((f.lexicon for _, f, _ in model.families if hasattr(f, "lexicon")), None)
     body = {
         "heads": heads,
         "info": model.info,
-        "lexicon": lexicon.to_json() if lexicon else None,
-        "table": model.features["read"].table,
+        "lexicon": model.lexicon.to_json() if model.lexicon else None,
+        "table": model.table,
     }
     text = json.dumps(body, ensure_ascii=False)
     # One key: safetensors writes several in no fixed order.

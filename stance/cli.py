@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +299,7 @@ def train(
     metavar="FILE",
     help="Held-out labelled passages; repeatable.",
 )
+@click.option("--split", metavar="NAME", help="Of the held-out passages, only those of this split.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--repeats", default=2, show_default=True, type=click.IntRange(1))
 @_settings
@@ -311,6 +312,7 @@ def evaluate(
     folder: Path | None,
     model_path: Path | None,
     tests: Sequence[Path],
+    split: str | None,
     folds: int,
     repeats: int,
     settings_path: Path | None,
@@ -326,7 +328,9 @@ def evaluate(
         raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
     if tests:
         model = stance.load(model_path)
-        passages = corpus.read(tests, tasks or tuple(model.labels), group)
+        passages = _held_out(
+            corpus.read(_passage_paths(tests), tasks or tuple(model.labels), group), split
+        )
         for task, labels in model.labels.items():
             odd = {p.labels[task] for p in passages} - set(labels)
             if odd:
@@ -336,8 +340,9 @@ def evaluate(
                 )
         result = evaluation.held_out(model, passages)
     else:
-        if model_path:
-            raise click.UsageError("--model goes with --test; cross-validation trains its own")
+        for option, value in (("--model", model_path), ("--split", split)):
+            if value:
+                raise click.UsageError(f"{option} goes with --test, not with cross-validation")
         passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
         result = evaluation.cross_validate(
             passages,
@@ -355,6 +360,18 @@ def evaluate(
         click.echo(f"wrote {folder / 'index.html'}", err=True)
 
 
+def _held_out(passages: Sequence[Any], split: str | None) -> list[Any]:
+    """Those of a split (all, without one) whose label is not disputed."""
+    from stance import corpus
+
+    found = [p for p in passages if split is None or p.meta.get("split") == split]
+    if not found:
+        raise InputError(f"--split {split}: no passage of this split")
+    clear = [p for p in found if not corpus.disputed(p)]
+    _tell_left_out(len(found) - len(clear), "disputed")
+    return clear
+
+
 def _training(
     data: Sequence[Path],
     settings_path: Path | None,
@@ -365,9 +382,18 @@ def _training(
     """Passages, settings and lexicon, from what train and evaluate were given."""
     from stance import corpus
 
-    passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
+    found = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS), group)
+    passages = corpus.learnable(found)
+    _tell_left_out(len(found) - len(passages), "disputed or of the split 'test'")
+    if not passages:
+        raise InputError("every passage is disputed or of the split 'test'; nothing to learn from")
     settings = _load_settings(settings_path, passages)
     return passages, settings, _load_lexicon(settings, data, lexicons)
+
+
+def _tell_left_out(n: int, why: str) -> None:
+    if n:
+        click.echo(f"left out: {n} passages, {why}", err=True)
 
 
 def _passage_paths(data: Sequence[Path]) -> list[Path]:
@@ -381,13 +407,9 @@ def _passage_paths(data: Sequence[Path]) -> list[Path]:
 
 def _load_settings(path: Path | None, passages: Sequence[Any]) -> Any:
     from stance.model import Settings
-    from stance.text import read_text
 
     source = path or Path(__file__).with_name("default.json")
-    try:
-        data = json.loads(read_text(source))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{source}:{error.lineno}: not JSON: {error.msg}") from error
+    data = _json(source)
     if path is None:  # the package's priors speak of its own tasks only
         data["prior"] = {t: p for t, p in data["prior"].items() if t in passages[0].labels}
     return Settings.from_json(data, str(source))
@@ -461,7 +483,10 @@ def corpus_group() -> None:
 @click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
 @_tasks
 def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
-    """Validate passages and lexicons; exit code 1 where something is wrong."""
+    """Validate passages and lexicons; exit code 1 where something is wrong.
+
+    Where DATA holds a quotas.json, its bounds are checked, and every count is printed.
+    """
     from stance import corpus, lexicon
 
     passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
@@ -470,13 +495,36 @@ def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
     problems = corpus.check(passages)
     for problem in problems:
         click.echo(f"{problem.where}: {problem.what}")
+    unmet = 0
+    for file in (d / "quotas.json" for d in data if (d / "quotas.json").is_file()):
+        for quota in corpus.quotas(passages, _json(file), str(file)):
+            unmet += not quota.met
+            click.echo(_quota_line(quota))
     entries = sum(len(c.entries) for c in cues.values())
     click.echo(
         f"{len(passages)} items, {len(cues)} categories with {entries} cues: "
-        f"{len(problems)} problems"
+        f"{len(problems)} problems" + (f", {unmet} bounds not kept" if unmet else "")
     )
-    if problems:
+    if problems or unmet:
         raise click.exceptions.Exit(1)
+
+
+def _quota_line(quota: Any) -> str:
+    def number(value: float) -> str:
+        return f"{value:.4f}" if isinstance(value, float) else f"{value}"
+
+    bound = f"at least {quota.least:g}" if quota.most == float("inf") else f"at most {quota.most:g}"
+    kept = "kept" if quota.met else "NOT KEPT"
+    return f"{quota.name:<24} {number(quota.got):>8}   {bound:<16} {kept}"
+
+
+def _json(path: Path) -> Any:
+    from stance.text import read_text
+
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
 
 
 @corpus_group.command()
@@ -484,28 +532,117 @@ def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
 @click.option(
     "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
 )
+@click.option("--report", "folder", type=_PATH, metavar="DIR", help="Write tables, figures here.")
 @_tasks
-def stats(data: Sequence[Path], form: str, tasks: Sequence[str]) -> None:
-    """Count passages, labels, outlets, dates and repetition."""
-    from stance import corpus
+def stats(data: Sequence[Path], form: str, folder: Path | None, tasks: Sequence[str]) -> None:
+    """Count passages, labels, outlets, dates, repetition, and what each lexicon category finds."""
+    from stance import audit, corpus, lexicon, report
 
     passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
     found = corpus.stats(passages)
+    files = sorted(f for d in data for f in (d / "lexicons").glob("*.json"))
+    if files:
+        found["categories"] = audit.categories(passages, lexicon.read(files))
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
-        return
-    for name, value in found.items():
-        if isinstance(value, dict):
-            rows: Iterable[tuple[str, Any]] = (
-                value.items()
-                if not any(isinstance(v, dict) for v in value.values())
-                else ((f"{k}: {label}", n) for k, v in value.items() for label, n in v.items())
-            )
-            click.echo(f"{name}:")
-            for label, n in rows:
-                click.echo(f"  {n:>6}  {label}")
-        else:
-            click.echo(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+    else:
+        click.echo(report.stats_table(found), nl=False)
+    if folder:
+        report.write_stats(found, folder)
+        click.echo(f"wrote {folder / 'stats.md'}", err=True)
+
+
+# --- agreement and audit --------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("labels", nargs=-1, required=True, type=_PATH, metavar="LABELS...")
+@click.option(
+    "--raters",
+    metavar="A,B,...",
+    help="Compare the columns TASK_A, TASK_B, … within LABELS. Default: each file is a rater.",
+)
+@click.option("--by", default="", metavar="COLUMN", help="Also apart for each value of COLUMN.")
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
+)
+@_tasks
+@_group_by
+def agreement(
+    labels: Sequence[Path],
+    raters: str | None,
+    by: str,
+    form: str,
+    tasks: Sequence[str],
+    group: str,
+) -> None:
+    """How far readers agree: Krippendorff's alpha with intervals, overall and label by label.
+
+    LABELS are files of labelled passages, one a reader, matched by id; or, with --raters, files
+    whose records hold every reader's label.
+    """
+    from stance import agreement as agreements
+    from stance import corpus, report
+
+    wanted = tasks or tuple(corpus.LABELS)
+    if raters is None and len(labels) < 2:
+        raise click.UsageError("name two files or more, or the columns to compare with --raters")
+    found = {}
+    if raters:
+        passages = corpus.read(_passage_paths(labels), wanted, group)
+        for task in wanted:
+            columns = agreements.from_columns(passages, task, raters.split(","), by)
+            found[task] = agreements.measure(columns)
+    else:
+        files = {str(path): corpus.read([path], wanted, group) for path in labels}
+        for task in wanted:
+            found[task] = agreements.measure(agreements.from_files(files, task, by))
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        click.echo(report.agreement_table(found), nl=False)
+
+
+@main.command()
+@click.argument("data", nargs=-1, required=True, type=_PATH, metavar="DATA...")
+@click.option("--report", "folder", type=_PATH, metavar="DIR", help="Write audit.json, audit.md.")
+@click.option(
+    "--entities",
+    type=_PATH,
+    metavar="FILE",
+    help="Names to mask, in the format of a lexicon. Default: DATA/entities.json.",
+)
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@_settings
+@_tasks
+@_group_by
+@_lexicons
+@_jobs
+def audit(
+    data: Sequence[Path],
+    folder: Path | None,
+    entities: Path | None,
+    folds: int,
+    settings_path: Path | None,
+    tasks: Sequence[str],
+    group: str,
+    lexicons: Path | None,
+    jobs: int,
+) -> None:
+    """What a corpus gives away: how well shortcuts predict its labels, and which words do."""
+    from stance import audit as audits
+    from stance import lexicon as lexicon_
+    from stance import report, text
+
+    passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
+    files = [entities] if entities else [d / "entities.json" for d in data]
+    files = [f for f in files if entities or f.is_file()]
+    names = lexicon_.read(files) if files else None
+    found = audits.audit(passages, settings, lexicon, text.default_table(), names, folds, jobs)
+    click.echo(report.audit_table(found), nl=False)
+    if folder:
+        report.write_audit(found, folder)
+        click.echo(f"wrote {folder / 'audit.md'}", err=True)
 
 
 # --- model ----------------------------------------------------------------------------------------

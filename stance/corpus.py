@@ -31,6 +31,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 _SHINGLE = 5
+_SEQUENCE = 6
 _CLAUSE_WORDS = 6  # a shorter clause says too little by itself
 _LARGEST_CELL = 2**27  # characters; the csv module's own limit is shorter than some articles
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -200,6 +201,23 @@ def _passage(
         "sentences" if path.parent.name == "sentences" else "passages",
         {k: v for k, v in record.items() if k not in {"id", "text", *tasks}},
     )
+
+
+def learnable(passages: Iterable[Passage]) -> list[Passage]:
+    """The passages that training and tuning may see: not disputed, not of the split ``test``.
+
+    >>> labels = {"stance": "neutral"}
+    >>> found = [Passage(str(n), "a", "نص", labels, meta=m) for n, m in
+    ...          enumerate([{}, {"split": "test"}, {"disputed": True}])]
+    >>> [p.id for p in learnable(found)]
+    ['0']
+    """
+    return [p for p in passages if not disputed(p) and p.meta.get("split") != "test"]
+
+
+def disputed(passage: Passage) -> bool:
+    """Whether its readers came to no common label (``disputed``: true)."""
+    return str(passage.meta.get("disputed")).lower() == "true"
 
 
 def data_hash(passages: Iterable[Passage]) -> str:
@@ -403,43 +421,123 @@ def _evidence_problems(passage: Passage) -> Iterator[str]:
             yield f"no evidence for {task} {passage.labels[task]!r}"
 
 
+class Quota(NamedTuple):
+    """What a corpus has of something, and what it should have."""
+
+    name: str
+    got: float
+    least: float
+    most: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the count lies within its bounds."""
+        return self.least <= self.got <= self.most
+
+
+def quotas(passages: Sequence[Passage], wanted: object, where: str = "quotas") -> list[Quota]:
+    """How a corpus stands to the bounds that it set itself (``data/quotas.json``).
+
+    ``wanted`` has ``least`` and ``most`` (a figure of :func:`stats` → its bound), ``labels`` (a
+    list of ``{task: label, …, "least": n}``), and ``cues`` (framing label → cue words that are
+    not to give it away): ``cue_free_share`` is the share of sided or framed passages that hold
+    none of them, ``crossed_share`` of those that hold one of another label.
+
+    Raises :class:`~stance.text.InputError`, with ``where``, for bounds on unknown figures.
+    """
+    if not isinstance(wanted, dict) or not {"least", "most", "labels", "cues"} >= set(wanted):
+        raise InputError(f"{where}: expected an object with least, most, labels, cues")
+    figures = stats(passages) | _cue_shares(passages, wanted.get("cues", {}))
+    found = []
+    for bound in ("least", "most"):
+        for name, value in wanted.get(bound, {}).items():
+            if not isinstance(figures.get(name), int | float):
+                raise InputError(f"{where}: {bound}: the corpus has no figure {name!r}")
+            low, high = (value, np.inf) if bound == "least" else (-np.inf, value)
+            found.append(Quota(name.replace("_", " "), figures[name], low, high))
+    for row in wanted.get("labels", []):
+        labels = {k: v for k, v in row.items() if k != "least"}
+        n = sum(
+            p.source == "passages" and all(p.labels.get(k) == v for k, v in labels.items())
+            for p in passages
+        )
+        found.append(Quota(" × ".join(labels.values()), n, row["least"], np.inf))
+    return found
+
+
+def _cue_shares(passages: Sequence[Passage], cues: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Shares of sided or framed passages without a cue, and with a cue of another framing."""
+    normal = {label: [normalise(c).text for c in words] for label, words in cues.items()}
+    free = crossed = n = 0
+    for p in passages:
+        stance, framing = p.labels.get("stance"), p.labels.get("framing", "none")
+        if p.source != "passages" or (stance not in {"favor", "against"} and framing == "none"):
+            continue
+        text = normalise(p.text).text
+        held = {label for label, words in normal.items() if any(w in text for w in words)}
+        n += 1
+        free += not held
+        crossed += framing != "mixed" and bool(held - {framing})
+    return {"cue_free_share": free / max(1, n), "crossed_share": crossed / max(1, n)}
+
+
 def stats(passages: Sequence[Passage]) -> dict[str, Any]:
     """Counts of a corpus: passages, articles, words, labels, outlets, genres, dates, repetition.
 
-    Shares of repetition are over passages outside minimal pairs, in 0..1: near-duplicates,
-    repeated openings (first three words), and a six-word sequence that another passage has too.
+    Shares of repetition are outside minimal pairs, in 0..1: passages with a near-duplicate,
+    passages whose first six words another passage has too, and six-word sequences that stand in
+    more than one passage, of all six-word sequences.
     """
     prose = [p for p in passages if p.source == "passages"]
-    n_words = sum(len(normalise(p.text).tokens()) for p in prose)
+    lengths = [len(normalise(p.text).tokens()) for p in prose]
     tasks = sorted({t for p in passages for t in p.labels})
+
+    def count(key: str) -> dict[str, int]:
+        return dict(Counter(str(p.meta.get(key) or "") for p in prose).most_common())
+
     return {
         "hash": data_hash(passages),
         "passages": len(prose),
         "sentences": len(passages) - len(prose),
         "articles": len({p.doc for p in prose}),
-        "words": n_words,
-        "mean_words": round(n_words / max(1, len(prose)), 1),
+        "words": sum(lengths),
+        "mean_words": round(sum(lengths) / max(1, len(prose)), 1),
+        "paired": sum(bool(p.meta.get("pair")) for p in prose),
+        "pairs": len({p.meta["pair"] for p in prose if p.meta.get("pair")}),
+        "holders": sum(bool(p.meta.get("holder")) for p in prose),
+        "test": sum(p.meta.get("split") == "test" for p in prose),
+        "test_articles": len({p.doc for p in prose if p.meta.get("split") == "test"}),
+        "disputed": sum(map(disputed, prose)),
+        "outlets": len({p.meta["outlet"] for p in prose if p.meta.get("outlet")}),
+        "kinds": len({p.meta["kind"] for p in prose if p.meta.get("kind")}),
         "labels": {t: dict(Counter(p.labels[t] for p in prose).most_common()) for t in tasks},
         "combinations": dict(
             Counter(" × ".join(p.labels[t] for t in reversed(tasks)) for p in prose).most_common()
         ),
-        "outlets": dict(Counter(p.meta.get("outlet", "") for p in prose).most_common()),
-        "genres": dict(Counter(p.meta.get("genre", "") for p in prose).most_common()),
-        "years": dict(sorted(Counter(str(p.meta.get("date", ""))[:4] for p in prose).items())),
+        "by_kind": count("kind"),
+        "by_genre": count("genre"),
+        "by_year": dict(sorted(Counter(str(p.meta.get("date", ""))[:4] for p in prose).items())),
+        "by_length": {
+            f"{low} to {low + 19}": sum(low <= n < low + 20 for n in lengths)
+            for low in range(0, max(lengths, default=0) + 1, 20)
+        },
         **_repetition([p.text for p in prose if not p.meta.get("pair")]),
     }
 
 
 def _repetition(texts: Sequence[str]) -> dict[str, float]:
-    """Shares of texts, in 0..1, that repeat something of another text."""
+    """Shares, in 0..1, of what repeats something of another text."""
     words = [[t.text for t in normalise(text).tokens()] for text in texts]
-    openings = Counter(tuple(w[:3]) for w in words)
-    sequences = [{tuple(w[i : i + 6]) for i in range(len(w) - 5)} for w in words]
-    spread = Counter(s for found in sequences for s in found)
+    openings = Counter(tuple(w[:_SEQUENCE]) for w in words)
+    spread = Counter(
+        s
+        for w in words
+        for s in {tuple(w[i : i + _SEQUENCE]) for i in range(len(w) - _SEQUENCE + 1)}
+    )
     doubled = {i for pair in near_duplicates(texts) for i in pair[:2]}
     n = max(1, len(texts))
     return {
         "near_duplicate_share": len(doubled) / n,
         "repeated_opening_share": sum(c for c in openings.values() if c > 1) / n,
-        "repeated_sequence_share": sum(any(spread[s] > 1 for s in f) for f in sequences) / n,
+        "repeated_sequence_share": sum(c > 1 for c in spread.values()) / max(1, len(spread)),
     }

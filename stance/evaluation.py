@@ -132,7 +132,7 @@ def cross_validate(
     group = corpus.groups(passages)
     aux = auxiliary(passages, settings)
     order = label_order(passages)
-    strata = _strata(passages)
+    strata = strata_of(passages)
     tested = np.flatnonzero(~aux)
     at = {int(i): k for k, i in enumerate(tested)}
     jobs_to_do = [
@@ -165,7 +165,7 @@ def cross_validate(
                 filled[task][name].y[repeat, rows] = y
             covered[task][repeat, rows] = outcome[task]["sets"]
             best_C[task].append(outcome[task]["C"])
-    weights = _bootstrap_weights(group[tested], settings.seed)
+    weights = bootstrap_weights(group[tested], settings.seed)
     tasks = {}
     for task, labels in order.items():
         truth = _labels([passages[int(i)] for i in tested], task)
@@ -196,7 +196,7 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
     texts = [p.text for p in passages]
     records = model.classify(texts)
     group = np.unique([p.doc for p in passages], return_inverse=True)[1]
-    weights = _bootstrap_weights(group, settings.seed)
+    weights = bootstrap_weights(group, settings.seed)
     tasks = {}
     for task, labels in model.labels.items():
         truth = _labels(passages, task)
@@ -268,7 +268,8 @@ def _labels(passages: Sequence[Passage], task: str) -> np.ndarray:
     return np.array([p.labels[task] for p in passages], dtype=object)
 
 
-def _strata(passages: Sequence[Passage]) -> list[str]:
+def strata_of(passages: Sequence[Passage]) -> list[str]:
+    """What folds are stratified by: all labels of a passage together."""
     return [" ".join(p.labels.values()) for p in passages]
 
 
@@ -276,7 +277,7 @@ def _inner(
     passages: Sequence[Passage], settings: Settings, group: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     return corpus.folds(
-        _strata(passages),
+        strata_of(passages),
         group,
         settings.inner_folds,
         settings.seed,
@@ -390,7 +391,7 @@ def _bar(work: Iterable[Any], total: int, unit: str, progress: bool) -> Iterable
 # --- metrics --------------------------------------------------------------------------------------
 
 
-def _bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
+def bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
     """Item weights: row 0 all ones, then one row a resample of groups; (1 + bootstraps, n)."""
     rng = np.random.default_rng(seed)
     position = np.unique(group, return_inverse=True)[1]
@@ -402,7 +403,7 @@ def _bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
 def _mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[float]:
     """The mean of ``value`` with item masses ``mass`` under each row of weights, summarised."""
     total = weights @ mass
-    return _summary(
+    return summary(
         np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
     )
 
@@ -476,7 +477,7 @@ def _report(
 ) -> dict[str, Any]:
     """All metrics of a task. ``covered`` (repeats, n, 2): label in its set?, size of the set."""
     labels = list(labels)
-    columns = {name: _weighted_scores(truth, s.y, labels, weights) for name, s in systems.items()}
+    columns = {name: weighted_scores(truth, s.y, labels, weights) for name, s in systems.items()}
     main = systems["model"]
     ours = columns["model"]
     n_repeats = len(main.y)
@@ -505,12 +506,12 @@ def _report(
 
     found: dict[str, Any] = {
         "n": len(truth),
-        "accuracy": _summary(ours["accuracy"]),
-        "macro_f1": _summary(ours["macro_f1"]),
+        "accuracy": summary(ours["accuracy"]),
+        "macro_f1": summary(ours["macro_f1"]),
         "per_class": {
             label: {
                 "support": int(present[label]),
-                **{m: _summary(ours[m][:, k]) for m in ("precision", "recall", "f1")},
+                **{m: summary(ours[m][:, k]) for m in ("precision", "recall", "f1")},
             }
             for k, label in enumerate(labels)
         },
@@ -531,15 +532,15 @@ def _report(
         if name != "model":
             found["baselines"][name] = {
                 m: {
-                    "value": _summary(column[m]),
-                    "difference": _summary(ours[m] - column[m]),
+                    "value": summary(column[m]),
+                    "difference": summary(ours[m] - column[m]),
                 }
                 for m in ("accuracy", "macro_f1")
             }
     return found
 
 
-def _weighted_scores(
+def weighted_scores(
     truth: np.ndarray, y: np.ndarray, labels: Sequence[str], weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Each score under each row of weights, averaged over repeats: (rows,) or (rows, labels)."""
@@ -555,18 +556,18 @@ def _weighted_scores(
     return {name: np.mean(values, axis=0) for name, values in found.items()}
 
 
-def _summary(values: np.ndarray) -> list[float]:
+def summary(values: np.ndarray) -> list[float]:
     """The value on all items (row 0) and the 2.5% and 97.5% percentiles of the bootstrap."""
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return [float(values[0]), float(low), float(high)]
 
 
 def _unbiased(values: np.ndarray) -> list[float]:
-    """Like :func:`_summary`, for a figure that resampling pushes up, as it does calibration error.
+    """Like :func:`summary`, for a figure that resampling pushes up, as it does calibration error.
 
     The percentiles are moved by the bootstrap's own bias (Efron & Tibshirani 1993, ch. 10).
     """
-    value, low, high = _summary(values)
+    value, low, high = summary(values)
     bias = float(values[1:].mean()) - value
     return [value, max(0.0, low - bias), max(0.0, high - bias)]
 
@@ -587,7 +588,7 @@ def _learning_curve(
 ) -> list[dict[str, Any]]:
     """Macro-F1 with growing shares of the training articles, at the C that the folds chose most."""
     aux = auxiliary(passages, settings)
-    parts = corpus.folds(_strata(passages), group, n_folds, settings.seed, aux)
+    parts = corpus.folds(strata_of(passages), group, n_folds, settings.seed, aux)
     rng = np.random.default_rng(settings.seed)
     shuffled = rng.permutation(np.unique(group))
     rank = dict(zip(shuffled, np.linspace(0, 1, len(shuffled), endpoint=False), strict=True))
@@ -609,12 +610,12 @@ def _learning_curve(
     points = []
     for share in _CURVE:
         test = np.concatenate([t for t, _ in decided[share]])
-        weights = _bootstrap_weights(group[test], settings.seed)
+        weights = bootstrap_weights(group[test], settings.seed)
         point: dict[str, Any] = {"share": share, "passages": round(sizes[share] / n_folds)}
         for task, labels in label_order(passages).items():
             truth = _labels([passages[i] for i in test], task)
             y = np.concatenate([found[task] for _, found in decided[share]])
-            point[task] = _summary(_weighted_scores(truth, y[None], labels, weights)["macro_f1"])
+            point[task] = summary(weighted_scores(truth, y[None], labels, weights)["macro_f1"])
         points.append(point)
     return points
 

@@ -129,6 +129,116 @@ def markdown(result: "Result") -> str:
     return "\n".join(lines) + "\n"
 
 
+def stats_table(found: Mapping[str, Any]) -> str:
+    """The counts of a corpus as text for a terminal."""
+    lines = []
+    for name, value in found.items():
+        if name == "categories":
+            lines.append("lexicon categories (precision, coverage, share of the label):")
+            for row in value:
+                share = (
+                    f"{row['precision']:.2f}  {row['coverage']:.2f}  {row['base']:.2f}"
+                    if "precision" in row
+                    else ""
+                )
+                lines.append(
+                    f"  {row['category']:<24} {row['pole']:<12} {row['cues']:>4} cues "
+                    f"{row['passages']:>6} passages  {share}"
+                )
+        elif isinstance(value, Mapping):
+            lines.append(f"{name}:")
+            for key, inner in value.items():
+                counts = inner.items() if isinstance(inner, Mapping) else [("", inner)]
+                lines += [f"  {n:>6}  {key}{': ' + k if k else ''}" for k, n in counts]
+        else:
+            lines.append(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def agreement_table(found: Mapping[str, Any]) -> str:
+    """Agreement as text for a terminal: task → what ``agreement.measure`` gives."""
+    lines = []
+    for task, one in found.items():
+        lines.append(f"{task}  ({one['units']} passages, readers: {', '.join(one['raters'])})")
+        lines.append(f"  {'Krippendorff alpha':<28} {_figure_or_dash(one['alpha'])}")
+        lines.append(f"  {'observed agreement':<28} {_figure_or_dash(one['observed'])}")
+        lines += [
+            f"  {'  alpha of ' + label:<28} {_figure_or_dash(value)}"
+            for label, value in one["by_label"].items()
+        ]
+        for stratum, inner in one["by"].items():
+            lines.append(
+                f"  {'  ' + stratum:<28} {_figure_or_dash(inner['alpha'])}   "
+                f"observed {_figure_or_dash(inner['observed'])}   n = {inner['units']}"
+            )
+        lines += [f"  {n:>6}  {pair}" for pair, n in one["disagreements"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _figure_or_dash(value: Sequence[float] | None) -> str:
+    return _figure(value) if value else "–"
+
+
+def audit_table(found: Mapping[str, Any]) -> str:
+    """An audit as text for a terminal, signature last."""
+    tasks = list(found["words"])
+    lines = [f"{'macro-F1 of':<26}" + "".join(f"{task:<24}" for task in tasks)]
+    for name, scores in found["systems"].items():
+        lines.append(f"{name:<26}" + "".join(f"{_figure(scores[t]):<24}" for t in tasks))
+    if found["kinds"]:
+        lines += ["", "accuracy on an outlet kind that the model never saw (and that it did)"]
+        for kind, row in found["kinds"].items():
+            cells = "  ".join(
+                f"{t} {row[t]['held_out'][0]:.3f} ({row[t]['grouped'][0]:.3f})" for t in tasks
+            )
+            lines.append(f"  {kind:<22} {row['passages']:>5}  {cells}")
+    for task, labels in found["words"].items():
+        for label, words in labels.items():
+            told = "، ".join(f"{clean(word)} {z:+.1f}" for word, _, _, z in words[:_TELLING_WORDS])
+            lines.append(f"{task} {label}: {told}")
+    lines += ["", f"signature: {found['signature']}"]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def audit_markdown(found: Mapping[str, Any]) -> str:
+    """An audit as Markdown tables."""
+    tasks = list(found["words"])
+    lines = [
+        "| macro-F1 of | " + " | ".join(tasks) + " |",
+        "|---|" + "---|" * len(tasks),
+    ]
+    for name, scores in found["systems"].items():
+        lines.append(f"| {name} | " + " | ".join(_figure(scores[t]) for t in tasks) + " |")
+    if found["kinds"]:
+        heads = [f"{t}, {how}" for t in tasks for how in ("never seen", "seen")]
+        lines += ["", "| accuracy on | n | " + " | ".join(heads) + " |"]
+        lines.append("|---|---|" + "---|" * len(heads))
+        for kind, row in found["kinds"].items():
+            cells = [_figure(row[t][how]) for t in tasks for how in ("held_out", "grouped")]
+            lines.append(f"| {kind} | {row['passages']} | " + " | ".join(cells) + " |")
+    for task, labels in found["words"].items():
+        lines += ["", f"| {task} | words most tied to it (z) |", "|---|---|"]
+        for label, words in labels.items():
+            told = "، ".join(f"{clean(word)} ({z:.0f})" for word, _, _, z in words[:12])
+            lines.append(f"| `{label}` | {told} |")
+    lines += ["", f"Signature: `{found['signature']}`"]
+    return "\n".join(lines) + "\n"
+
+
+def categories_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What each lexicon category finds, as a Markdown table."""
+    lines = ["| category | points to | cues | passages | precision | coverage |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in rows:
+        shares = (
+            f"{row['precision']:.2f} | {row['coverage']:.2f}" if "precision" in row else "– | –"
+        )
+        lines.append(
+            f"| {row['category']} | {row['pole']} | {row['cues']} | {row['passages']} | {shares} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 # --- pages ----------------------------------------------------------------------------------------
 
 
@@ -157,6 +267,25 @@ def write_evaluation(result: "Result", folder: Path) -> None:
         )
         out.write("report.md", f"# Evaluation: {result.kind}\n\n" + markdown(result))
         out.write("result.json", json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
+
+
+def write_audit(found: Mapping[str, Any], folder: Path) -> None:
+    """Write ``audit.md``, ``audit.json`` and a figure to ``folder``."""
+    with _Folder(folder) as out:
+        out.draw({"audit": partial(_audit, found)})
+        out.write("audit.md", "# Audit\n\n" + audit_markdown(found))
+        out.write("audit.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_stats(found: Mapping[str, Any], folder: Path) -> None:
+    """Write ``stats.md``, ``stats.json`` and figures to ``folder``."""
+    with _Folder(folder) as out:
+        out.draw({"labels": partial(_combinations, found), "kinds": partial(_kinds, found)})
+        text = "# Corpus\n\n```\n" + stats_table(found) + "```\n"
+        if "categories" in found:
+            text += "\n## Lexicon categories\n\n" + categories_markdown(found["categories"])
+        out.write("stats.md", text)
+        out.write("stats.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_decisions(
@@ -413,6 +542,64 @@ def _learning_curve(result: "Result") -> "Figure":
     axes.set_title("learning curve")
     axes.grid(alpha=0.3)
     axes.legend()
+    return figure
+
+
+def _audit(found: Mapping[str, Any]) -> "Figure":
+    """Macro-F1 of every shortcut beside the model's, one panel a task."""
+    tasks, systems = list(found["words"]), found["systems"]
+    figure = _new(4.2 * len(tasks), 0.9 + 0.34 * len(systems))
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axes, task, shade in zip(panels, tasks, _OTHER_COLOURS, strict=False):
+        for y, scores in enumerate(reversed(list(systems.values()))):
+            value, low, high = scores[task]
+            axes.plot([low, high], [y, y], color=shade, linewidth=3, alpha=0.5)
+            axes.plot([value], [y], "o", color=shade)
+            axes.annotate(
+                f"{value:.2f}", (value, y), xytext=(0, 5), textcoords="offset points", ha="center"
+            )
+        axes.set_yticks(range(len(systems)), list(reversed(systems)))
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.6, len(systems) - 0.2)
+        axes.set_xlabel("macro-F1 with 95% interval")
+        axes.set_title(clean(task))
+        axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _combinations(found: Mapping[str, Any]) -> "Figure":
+    """Passages by combination of labels."""
+    counts = found["combinations"]
+    figure = _new(6.4, 0.9 + 0.3 * len(counts))
+    axes = figure.add_subplot()
+    names = list(reversed(counts))
+    bars = axes.barh(
+        range(len(names)),
+        [counts[n] for n in names],
+        color=[colour(n.split(" × ")[0]) for n in names],
+    )
+    axes.bar_label(bars, padding=3)
+    axes.set_yticks(range(len(names)), [clean(n) for n in names])
+    axes.set_xlabel("passages")
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def _kinds(found: Mapping[str, Any]) -> "Figure":
+    """Passages by kind of outlet, by year and by length."""
+    figure = _new(11, 0.9 + 0.24 * max(4, len(found["by_kind"])))
+    for axes, (name, title) in zip(
+        figure.subplots(1, 3),
+        (("by_kind", "kind of outlet"), ("by_year", "year"), ("by_length", "words")),
+        strict=True,
+    ):
+        names = list(reversed(found[name]))
+        bars = axes.barh(range(len(names)), [found[name][n] for n in names], color="#56B4E9")
+        axes.bar_label(bars, padding=3)
+        axes.set_yticks(range(len(names)), [clean(n) or "–" for n in names])
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.set_title(f"passages by {title}")
     return figure
 
 

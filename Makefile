@@ -29,11 +29,18 @@ demo: $(READY) ## classify a sample article with the shipped model and write a p
 train: $(READY) ## train the shipped model anew from data/
 	$(BIN)/stance train data --output stance/model.safetensors
 
-evaluate: $(READY) ## cross-validate on data/ and write the report to experiments/evaluation
+evaluate: $(READY) ## cross-validate on data/, measure the shipped model on the frozen split
 	$(BIN)/stance evaluate data --report experiments/evaluation
+	$(BIN)/stance evaluate --test data/passages --split test --report experiments/frozen
+
+audit: $(READY) ## what the corpus gives away, and how far its readers agree
+	$(BIN)/stance audit data --report experiments/audit
+	$(BIN)/stance agreement data/passages --raters first,second --by kind --format json > out-agreement.json
+	@mv out-agreement.json experiments/audit/agreement.json
 
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
-	$(BIN)/stance report experiments/evaluation/result.json --output experiments/evaluation
+	$(BIN)/stance report experiments/evaluation/result.json --audit experiments/audit/audit.json --output experiments/evaluation
+	$(BIN)/stance corpus stats data --report experiments/corpus > /dev/null
 	$(BIN)/stance report stance/samples/article.txt --output out/sample
 	cp out/sample/figures/course.png experiments/sample.png
 	$(BIN)/python experiments/cards.py
@@ -53,4 +60,4 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 clean: ## remove what the other targets made
 	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo train evaluate report test check lock clean
+.PHONY: help setup demo train evaluate audit report test check lock clean

@@ -438,7 +438,10 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
 @click.option(
     "--model", "model_path", type=_PATH, help="For an article: the model to read it with."
 )
-def report(source: Path, output: Path, model_path: Path | None) -> None:
+@click.option(
+    "--audit", "audit_path", type=_PATH, help="For an evaluation: an audit.json to add to it."
+)
+def report(source: Path, output: Path, model_path: Path | None, audit_path: Path | None) -> None:
     """Write a page with figures about INPUT.
 
     INPUT is a result.json (an evaluation), a decisions file (.jsonl from classify), or an article
@@ -446,14 +449,16 @@ def report(source: Path, output: Path, model_path: Path | None) -> None:
     """
     from stance import article, evaluation, scoring
     from stance import report as reports
-    from stance.text import read_text
 
     if source.suffix == ".json":
         try:
-            result = evaluation.Result.from_json(json.loads(read_text(source)))
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+            result = evaluation.Result.from_json(_json(source))
+        except (TypeError, AttributeError) as error:
             raise InputError(f"{source}: no result of stance evaluate ({error})") from error
-        reports.write_evaluation(result, output)
+        found = _json(audit_path) if audit_path else None
+        if found is not None and not (isinstance(found, dict) and "systems" in found):
+            raise InputError(f"{audit_path}: no audit.json of stance audit")
+        reports.write_evaluation(result, output, found)
     elif source.suffix == ".jsonl":
         records = scoring.read_decisions(source)
         if not records:

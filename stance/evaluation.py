@@ -169,9 +169,14 @@ def cross_validate(
     tasks = {}
     for task, labels in order.items():
         truth = _labels([passages[int(i)] for i in tested], task)
-        tasks[task] = _report(
-            truth, labels, filled[task], settings.prior.get(task, {}), weights, covered[task]
-        ) | {"C": dict(Counter(map(str, best_C[task])))}
+        main = [passages[int(i)] for i in tested]
+        tasks[task] = (
+            _report(
+                truth, labels, filled[task], settings.prior.get(task, {}), weights, covered[task]
+            )
+            | whole_pairs(main, truth, filled[task]["model"].y, weights)
+            | {"C": dict(Counter(map(str, best_C[task])))}
+        )
     modal = {task: Counter(found).most_common(1)[0][0] for task, found in best_C.items()}
     return Result(
         "cross-validation",
@@ -210,6 +215,7 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
         sets = [r[f"{task}_set"] for r in records]
         covered = _covered(truth, sets)[None]
         report = _report(truth, labels, systems, {}, weights, covered)
+        report |= whole_pairs(passages, truth, y, weights)
         alternatives = [p.meta.get(f"alt_{task}") or [] for p in passages]
         if any(alternatives):
             right = (y[0] == truth).astype(float)
@@ -406,6 +412,27 @@ def _mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[floa
     return summary(
         np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
     )
+
+
+def whole_pairs(
+    passages: Sequence[Passage], truth: np.ndarray, y: np.ndarray, weights: np.ndarray
+) -> dict[str, list[float]]:
+    """``pairs``: the share of minimal pairs all of whose members are decided right.
+
+    ``y`` (repeats, n). Nothing where no passage belongs to a pair. One right member may be luck
+    (Gardner et al. 2020).
+    """
+    members: dict[str, list[int]] = {}
+    for i, p in enumerate(passages):
+        if p.meta.get("pair"):
+            members.setdefault(str(p.meta["pair"]), []).append(i)
+    value, mass = np.zeros(len(passages)), np.zeros(len(passages))
+    right = y == truth
+    for rows in members.values():
+        if len(rows) > 1:
+            value[rows[0]] = right[:, rows].all(axis=1).mean()
+            mass[rows[0]] = 1.0
+    return {"pairs": _mean(weights, value, mass)} if mass.any() else {}
 
 
 def confusion(

@@ -66,6 +66,7 @@ def table(result: "Result") -> str:
             "brier",
             "ece",
             "undecided",
+            "pairs",
         ):
             if name in found:
                 lines.append(f"  {_NAMES[name]:<34} {_figure(found[name])}")
@@ -98,6 +99,7 @@ _NAMES = {
     "brier": "Brier score",
     "ece": "expected calibration error",
     "undecided": "share with more than one label in set",
+    "pairs": "whole minimal pairs right",
 }
 
 
@@ -242,10 +244,13 @@ def categories_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 # --- pages ----------------------------------------------------------------------------------------
 
 
-def write_evaluation(result: "Result", folder: Path) -> None:
+def write_evaluation(
+    result: "Result", folder: Path, audit: Mapping[str, Any] | None = None
+) -> None:
     """Write ``index.html``, ``report.md``, ``result.json`` and figures (SVG, PNG) to ``folder``.
 
-    The files appear together, when all of them are made.
+    ``audit``, of ``stance audit``, adds a section on what the corpus gives away. The files appear
+    together, when all of them are made.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     for task, found in result.tasks.items():
@@ -257,15 +262,27 @@ def write_evaluation(result: "Result", folder: Path) -> None:
             figures[f"{task}-top-features"] = partial(_top_features, task, top)
     if result.learning_curve:
         figures["learning-curve"] = partial(_learning_curve, result)
+    if audit:
+        figures["audit"] = partial(_audit, audit)
     with _Folder(folder) as out:
         images = out.draw(figures)
         out.write(
             "index.html",
             _environment()
             .get_template("evaluation.html")
-            .render(result=result, images=images, names=_NAMES, figure=_figure, arabic=ARABIC),
+            .render(
+                result=result,
+                audit=audit,
+                images=images,
+                names=_NAMES,
+                figure=_figure,
+                arabic=ARABIC,
+            ),
         )
-        out.write("report.md", f"# Evaluation: {result.kind}\n\n" + markdown(result))
+        text = f"# Evaluation: {result.kind}\n\n" + markdown(result)
+        if audit:
+            text += "\n## What the corpus gives away\n\n" + audit_markdown(audit)
+        out.write("report.md", text)
         out.write("result.json", json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
 
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from stance import corpus, evaluation, lexicon
+from stance.corpus import Passage
 from stance.model import Settings
 from stance.text import default_table
 
@@ -196,3 +197,17 @@ def test_data_that_the_repository_ships_was_evaluated():
     for found in committed["tasks"].values():
         for name in ("majority", "keywords"):
             assert found["baselines"][name]["macro_f1"]["difference"][1] > 0, name
+
+
+def test_a_pair_is_right_when_all_its_members_are():
+    labels = {"stance": "favor"}
+    passages = [
+        Passage(str(i), str(i), "نص", labels, meta={"pair": pair} if pair else {})
+        for i, pair in enumerate(["a", "a", "b", "b", "b", "", "c"])
+    ]
+    truth = np.array(["x"] * 7, dtype=object)
+    # a is whole in both repeats, b in the second only; c has one member, so it is no pair
+    y = np.array([list("xxxoxoo"), list("xxxxxoo")], dtype=object)
+    found = evaluation.whole_pairs(passages, truth, y, np.ones((3, 7)))
+    assert found["pairs"] == pytest.approx([0.75, 0.75, 0.75])
+    assert evaluation.whole_pairs(passages[5:], truth[5:], y[:, 5:], np.ones((3, 2))) == {}

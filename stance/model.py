@@ -26,6 +26,7 @@ from stance.features import (
     Form,
     Reader,
     Reading,
+    Stems,
     WordNgrams,
 )
 from stance.lexicon import Lexicon
@@ -35,6 +36,7 @@ from stance.text import InputError, Table
 FAMILIES: Mapping[str, type[Family]] = {
     "characters": CharNgrams,
     "words": WordNgrams,
+    "stems": Stems,
     "categories": Categories,
     "discourse": Discourse,
     "form": Form,

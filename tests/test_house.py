@@ -31,6 +31,7 @@ SOLE_USERS = {
     "pyarrow": {"corpus", "scoring", "cli"},
     "krippendorff": {"agreement"},
     "safetensors": {"storage"},
+    "snowballstemmer": {"features"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
     "click": {"cli"},

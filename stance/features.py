@@ -208,7 +208,8 @@ class Stems(WordNgrams):
     Clitics, the article and inflectional endings fall away by Snowball's Arabic stemmer (after
     Larkey, Ballesteros & Connell 2007), then the person prefix of an imperfect verb.
 
-    >>> family = Stems(smallest=1, largest=1, min_df=1).fit(["يهدد", "وتهدد", "المصالح", "مصالحهما"])
+    >>> words = ["يهدد", "وتهدد", "المصالح", "مصالحهما"]
+    >>> family = Stems(smallest=1, largest=1, min_df=1).fit(words)
     >>> [str(name) for name in family.get_feature_names_out()]
     ['مصالح', 'هدد']
     """

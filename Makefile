@@ -35,8 +35,8 @@ evaluate: $(READY) ## cross-validate on data/, measure the shipped model on the 
 
 audit: $(READY) ## what the corpus gives away, and how far its readers agree
 	$(BIN)/stance audit data --report experiments/audit
-	$(BIN)/stance agreement data/passages --raters first,second --by kind --format json > out-agreement.json
-	@mv out-agreement.json experiments/audit/agreement.json
+	$(BIN)/stance agreement data/passages --raters first,second --by kind --output experiments/audit/agreement.json
+	$(BIN)/stance agreement $$(ls data/passages/pages-*.jsonl) --raters first,second --output experiments/audit/agreement-pages.json
 
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
 	$(BIN)/stance report experiments/evaluation/result.json --audit experiments/audit/audit.json --output experiments/evaluation

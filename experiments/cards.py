@@ -5,21 +5,24 @@ Run by ``make report``; a test checks that both are up to date.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import stance
-from stance import corpus, report
+from stance import audit, corpus, lexicon, report
 from stance.evaluation import Result
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "experiments" / "evaluation" / "result.json"
+AUDIT = ROOT / "experiments" / "audit"
 
 
 def cards() -> dict[Path, str]:
     """Each card's path and text."""
     passages = corpus.read([ROOT / "data" / "passages", ROOT / "data" / "sentences"])
-    result = Result.from_json(json.loads(RESULT.read_text(encoding="utf-8")))
+    result = Result.from_json(_json(RESULT))
+    cues = lexicon.read(sorted((ROOT / "data" / "lexicons").glob("*.json")))
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -35,11 +38,20 @@ def cards() -> dict[Path, str]:
         "result": result,
         "model": model,
         "codebook": corpus.LABELS,
+        "agreement": _json(AUDIT / "agreement.json"),
+        "origins": _json(AUDIT / "agreement-pages.json"),
+        "audit": report.audit_markdown(_json(AUDIT / "audit.json")),
+        "categories": report.categories_markdown(audit.categories(passages, cues)),
+        "figure": lambda value: "{:.3f} [{:.3f}, {:.3f}]".format(*value),
     }
     return {
         ROOT / "data" / "DATASHEET.md": environment.get_template("datasheet.md.j2").render(facts),
         ROOT / "MODEL_CARD.md": environment.get_template("model-card.md.j2").render(facts),
     }
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _per_file() -> list[tuple[str, int, int]]:

@@ -571,6 +571,7 @@ def stats(data: Sequence[Path], form: str, folder: Path | None, tasks: Sequence[
 @click.option(
     "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
 )
+@click.option("--output", "-o", type=_PATH, help="Write the JSON to this file as well.")
 @_tasks
 @_group_by
 def agreement(
@@ -578,6 +579,7 @@ def agreement(
     raters: str | None,
     by: str,
     form: str,
+    output: Path | None,
     tasks: Sequence[str],
     group: str,
 ) -> None:
@@ -602,10 +604,10 @@ def agreement(
         files = {str(path): corpus.read([path], wanted, group) for path in labels}
         for task in wanted:
             found[task] = agreements.measure(agreements.from_files(files, task, by))
-    if form == "json":
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
-    else:
-        click.echo(report.agreement_table(found), nl=False)
+    data = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    click.echo(data if form == "json" else report.agreement_table(found), nl=False)
+    if output:
+        _emit(data.encode(), output)
 
 
 @main.command()

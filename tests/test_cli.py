@@ -332,3 +332,89 @@ def test_every_make_target_has_help_and_stands_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for target in described - {"help"}:
         assert f"make {target}" in readme, target
+
+
+def test_corpus_check_prints_the_quotas_and_fails_where_one_is_missed(run, small_data, tmp_path):
+    folder = tmp_path / "q"
+    folder.mkdir()
+    for name in ("passages", "sentences", "lexicons"):
+        (folder / name).symlink_to(small_data / name)
+    (folder / "quotas.json").write_text('{"least": {"passages": 10, "paired": 5}}')
+    done = run("corpus", "check", folder)
+    assert done.returncode == 1
+    assert "passages                      255   at least 10      kept" in done.stdout
+    assert "paired                          0   at least 5       NOT KEPT" in done.stdout
+    assert "0 problems, 1 bounds not kept" in done.stdout
+    (folder / "quotas.json").write_text("{")
+    done = run("corpus", "check", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "quotas.json:1: not JSON" in done.stderr
+
+
+def test_training_leaves_out_test_and_disputed_and_says_so(run, jsonl, tmp_path):
+    labels = [("favor", "none"), ("against", "axis"), ("neutral", "none"), ("unrelated", "none")]
+    texts = ["يرحب بالتعاون", "يحذر من المحور", "اجتمع الوزيران", "ارتفع سعر النفط"]
+    records = [
+        {
+            "id": str(i),
+            "doc": str(i),
+            "text": f"{texts[i % 4]} في المدينة {i}",
+            "stance": labels[i % 4][0],
+            "framing": labels[i % 4][1],
+        }
+        for i in range(40)
+    ]
+    records[0]["split"] = "test"
+    records[1]["disputed"] = True
+    settings = {
+        "features": {"words": {"smallest": 1, "largest": 1, "min_df": 1, "weight": 1}},
+        "C": [1],
+        "inner_folds": 2,
+    }
+    (tmp_path / "s.json").write_text(json.dumps(settings))
+    data = jsonl("d.jsonl", records)
+    done = run("train", data, "--settings", tmp_path / "s.json", "-o", tmp_path / "m.safetensors")
+    assert "left out: 2 passages, disputed or of the split 'test'" in done.stderr
+    assert "trained on 38 passages" in done.stderr
+    model = ("--model", tmp_path / "m.safetensors")
+    done = run("evaluate", *model, "--test", data, "--split", "test")
+    assert "stance  (n = 1)" in done.stdout
+    done = run("evaluate", *model, "--test", data)
+    assert "left out: 1 passages, disputed" in done.stderr
+    assert "stance  (n = 39)" in done.stdout
+    done = run("evaluate", *model, "--test", data, "--split", "dev")
+    assert done.returncode == 2
+    assert "--split dev: no passage of this split" in done.stderr
+    only_test = jsonl("t.jsonl", [r | {"split": "test"} for r in records])
+    done = run("train", only_test, "-o", tmp_path / "n.safetensors")
+    assert done.returncode == 2
+    assert "nothing to learn from" in done.stderr
+    assert not (tmp_path / "n.safetensors").exists()
+
+
+def test_stats_writes_tables_and_figures(run, small_data, tmp_path):
+    done = run("corpus", "stats", small_data, "--report", tmp_path / "s")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "s" / "stats.md").read_text(encoding="utf-8")
+    assert "| exchange | convenience | 147 |" in text
+    found = json.loads((tmp_path / "s" / "stats.json").read_text(encoding="utf-8"))
+    assert sum(found["by_kind"].values()) == found["passages"] == 255
+    assert sum(found["by_length"].values()) == 255
+    for name in ("labels", "kinds"):
+        assert (tmp_path / "s" / "figures" / f"{name}.png").stat().st_size > 5000
+
+
+def test_an_audit_can_be_added_to_an_evaluation(run, small_data, quick_settings, tmp_path):
+    common = ("--settings", quick_settings, "--folds", "2", "--jobs", "1")
+    run("audit", small_data, *common, "--report", tmp_path / "a")
+    run("evaluate", small_data, *common, "--repeats", "1", "--report", tmp_path / "e")
+    result, audit = tmp_path / "e" / "result.json", tmp_path / "a" / "audit.json"
+    done = run("report", result, "--audit", audit, "-o", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    assert "What the corpus gives away" in page
+    assert "What the corpus gives away" in (tmp_path / "r" / "report.md").read_text("utf-8")
+    done = run("report", result, "--audit", result, "-o", tmp_path / "x")
+    assert done.returncode == 2
+    assert "no audit.json of stance audit" in done.stderr
+    assert not (tmp_path / "x").exists()

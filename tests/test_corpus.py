@@ -250,3 +250,112 @@ def test_the_shipped_corpus_is_as_large_and_varied_as_the_datasheet_says():
     assert found["articles"] >= 700
     assert found["near_duplicate_share"] < 0.01
     assert len(found["combinations"]) >= 12
+
+
+QUOTA = {
+    "least": {"passages": 3, "paired": 2, "cue_free_share": 0.5},
+    "most": {"repeated_opening_share": 0.0},
+    "labels": [
+        {"stance": "favor", "framing": "axis", "least": 1},
+        {"stance": "unrelated", "least": 1},
+    ],
+    "cues": {"axis": ["محور"], "convenience": ["زواج مصلحة"]},
+}
+
+
+def labelled(n: int, text: str, stance: str, framing: str, **meta: object) -> Passage:
+    return Passage(str(n), str(n), text, {"stance": stance, "framing": framing}, meta=meta)
+
+
+def test_quotas_count_what_they_bound():
+    passages = [
+        labelled(1, "يرحب بهذا المحور الجديد بين البلدين", "favor", "axis", pair="a"),
+        labelled(2, "ليس محورا بل صفقة بين بلدين معزولين", "neutral", "convenience", pair="a"),
+        labelled(3, "اجتمع الوزيران في العاصمة صباح أمس", "neutral", "none"),
+        labelled(4, "يحذر من عواقب هذا التعاون على جيرانه", "against", "none"),
+    ]
+    found = {q.name: (q.got, q.met) for q in corpus.quotas(passages, QUOTA)}
+    # sided or framed are 1, 2 and 4: 4 holds no cue, 2 a cue of the other framing
+    assert found == {
+        "passages": (4, True),
+        "paired": (2, True),
+        "cue free share": (pytest.approx(1 / 3), False),
+        "repeated opening share": (0.0, True),
+        "favor × axis": (1, True),
+        "unrelated": (0, False),
+    }
+    crossed = corpus.quotas(passages, QUOTA | {"least": {"crossed_share": 0.1}, "labels": []})[0]
+    assert crossed.got == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ([], "q.json: expected an object with least, most, labels, cues"),
+        ({"lest": {}}, "q.json: expected an object with least, most, labels, cues"),
+        ({"least": {"weather": 3}}, "q.json: least: the corpus has no figure 'weather'"),
+        ({"least": {"labels": 3}}, "q.json: least: the corpus has no figure 'labels'"),
+    ],
+)
+def test_quotas_on_unknown_figures_are_refused(wanted, message):
+    with pytest.raises(InputError) as caught:
+        corpus.quotas([passage(1)], wanted, "q.json")
+    assert message in str(caught.value)
+
+
+def test_repetition_by_hand():
+    same = "في العاصمة الروسية موسكو صباح اليوم التالي"  # seven words: two sequences of six
+    passages = [
+        passage(1, same + " وصل وفد"),
+        passage(2, same + " غادر وفد"),
+        passage(3, "كلمات أخرى تماما لا تتكرر في مكان آخر"),
+        passage(4, same + " وصل وفد", pair="a"),
+    ]
+    found = corpus.stats(passages)
+    assert found["repeated_opening_share"] == pytest.approx(2 / 3)
+    # 1 and 2 have four sequences of six each, two of them shared; 3 has three
+    assert found["repeated_sequence_share"] == pytest.approx(2 / 9)
+
+
+def test_neither_disputed_nor_test_passages_are_learned_from(jsonl):
+    records = [
+        GOOD,
+        GOOD | {"id": "2", "split": "test"},
+        GOOD | {"id": "3", "disputed": True},
+        GOOD | {"id": "4", "disputed": False, "split": "train"},
+    ]
+    passages = corpus.read([jsonl("a.jsonl", records)])
+    assert [p.id for p in corpus.learnable(passages)] == ["1", "4"]
+
+
+def test_a_csv_s_disputed_column_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "id,text,stance,framing,disputed\n1,نص,neutral,none,true\n2,نص آخر,neutral,none,\n", "utf-8"
+    )
+    assert [p.id for p in corpus.learnable(corpus.read([tmp_path / "a.csv"]))] == ["2"]
+
+
+def test_the_frozen_split_parts_no_group():
+    passages = corpus.read([DATA / "passages"])
+    split: dict[int, set[bool]] = {}
+    for group, p in zip(corpus.groups(passages), passages, strict=True):
+        split.setdefault(int(group), set()).add(p.meta.get("split") == "test")
+    assert all(len(kinds) == 1 for kinds in split.values())
+    articles = {p.doc for p in passages}
+    test_articles = {p.doc for p in passages if p.meta.get("split") == "test"}
+    assert 0.13 < len(test_articles) / len(articles) < 0.17
+
+
+def test_every_passage_was_read_twice_and_a_third_time_where_they_differ():
+    for p in corpus.read([DATA / "passages"]):
+        first, second, third = (
+            (p.meta.get(f"stance_{r}"), p.meta.get(f"framing_{r}"))
+            for r in ("first", "second", "third")
+        )
+        assert None not in (*first, *second), p.id
+        assert (third != (None, None)) == (first != second), p.id
+        if not corpus.disputed(p):
+            for task in ("stance", "framing"):
+                votes = [p.meta.get(f"{task}_{r}") for r in ("first", "second", "third")]
+                # unrelated has no framing, whatever two readers said of it
+                assert votes.count(p.labels[task]) >= 2 or p.labels["stance"] == "unrelated", p.id

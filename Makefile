@@ -30,7 +30,7 @@ train: $(READY) ## train the shipped model anew from data/
 	$(BIN)/stance train data --output stance/model.safetensors
 
 evaluate: $(READY) ## cross-validate on data/, measure the shipped model on the frozen split
-	$(BIN)/stance evaluate data --report experiments/evaluation
+	$(BIN)/stance evaluate data --repeats 1 --report experiments/evaluation
 	$(BIN)/stance evaluate --test data/passages --split test --report experiments/frozen
 
 audit: $(READY) ## what the corpus gives away, and how far its readers agree

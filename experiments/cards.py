@@ -15,6 +15,7 @@ from stance.evaluation import Result
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "experiments" / "evaluation" / "result.json"
+FROZEN = ROOT / "experiments" / "frozen" / "result.json"
 AUDIT = ROOT / "experiments" / "audit"
 
 
@@ -35,6 +36,7 @@ def cards() -> dict[Path, str]:
         "stats": corpus.stats(passages),
         "files": _per_file(),
         "figures": report.markdown(result),
+        "frozen": report.markdown(Result.from_json(_json(FROZEN))),
         "result": result,
         "model": model,
         "codebook": corpus.LABELS,

@@ -28,6 +28,7 @@ _CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _QUOTED = re.compile(r'"[^"]*"')
 _STEMMER = snowballstemmer.stemmer("arabic")
 _SHORTEST_ROOT = 3
+_CONJUNCTION = re.compile("^[وف](?=(?:ال|لل)...)")
 _POLES = ("convenience", "axis", "favor", "against")
 _OPPOSITE = {"convenience": "axis", "axis": "convenience"}
 
@@ -382,7 +383,10 @@ def _character_ngrams(word: str, smallest: int, largest: int) -> tuple[str, ...]
 
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
-    stem = str(_STEMMER.stemWord(_DIGIT.sub("0", word)))
+    # The stemmer leaves a conjunction before the article, and takes the ending ha off only as the
+    # ta marbuta that normalisation made it from.
+    word = _CONJUNCTION.sub("", _DIGIT.sub("0", word))
+    stem = str(_STEMMER.stemWord(word[:-1] + "ة" if word.endswith("ه") else word))
     return stem[1:] if len(stem) > _SHORTEST_ROOT and stem[0] in "يتن" else stem
 
 

@@ -21,10 +21,13 @@ def test_the_cards_are_up_to_date(cards):
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make report"
 
 
-def test_the_readmes_figures_stand_in_the_committed_report():
+@pytest.mark.parametrize(
+    ("start", "folder"), [("| cross-validated", "evaluation"), ("| frozen split", "frozen")]
+)
+def test_the_readmes_figures_stand_in_the_committed_report(start, folder):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    report = (ROOT / "experiments" / "evaluation" / "report.md").read_text(encoding="utf-8")
-    rows = [line for line in readme.splitlines() if line.startswith("| cross-validated")]
+    report = (ROOT / "experiments" / folder / "report.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith(start)]
     assert len(rows) == 2
     for row in rows:
         for figure in row.split("|")[2:-1]:

@@ -191,10 +191,20 @@ def test_no_prediction_comes_from_a_model_that_saw_the_article(passages, cues, q
 
 def test_data_that_the_repository_ships_was_evaluated():
     root = Path(__file__).parent.parent
-    committed = json.loads((root / "experiments/evaluation/result.json").read_text("utf-8"))
+    committed = {
+        name: json.loads((root / "experiments" / f"{name}.json").read_text("utf-8"))
+        for name in ("evaluation/result", "frozen/result", "audit/audit", "audit/agreement")
+    }
     data = corpus.read([root / "data" / "passages", root / "data" / "sentences"])
-    assert committed["data"]["hash"] == corpus.data_hash(data), "run make evaluate"
-    for found in committed["tasks"].values():
+    learned = corpus.data_hash(corpus.learnable(data))
+    frozen = [p for p in data if p.meta.get("split") == "test" and not corpus.disputed(p)]
+    assert committed["evaluation/result"]["data"]["hash"] == learned, "run make evaluate"
+    assert committed["frozen/result"]["data"]["hash"] == corpus.data_hash(frozen)
+    assert f"model:{learned}" in committed["frozen/result"]["signature"]
+    assert f"data:{learned}" in committed["audit/audit"]["signature"], "run make audit"
+    prose = sum(p.source == "passages" for p in data)
+    assert committed["audit/agreement"]["stance"]["units"] == prose, "run make audit"
+    for found in committed["evaluation/result"]["tasks"].values():
         for name in ("majority", "keywords"):
             assert found["baselines"][name]["macro_f1"]["difference"][1] > 0, name
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from stance import lexicon
-from stance.features import Categories, CharNgrams, Discourse, Form, Reader, Reading, WordNgrams
+from stance.features import (
+    Categories,
+    CharNgrams,
+    Discourse,
+    Form,
+    Reader,
+    Reading,
+    Stems,
+    WordNgrams,
+)
 from stance.lexicon import Category, Lexicon
 
 DATA = Path(__file__).parent.parent / "data"
@@ -27,6 +36,7 @@ SMALL = Lexicon(
 FAMILIES = [
     CharNgrams(2, 4, 1),
     WordNgrams(1, 2, 1),
+    Stems(1, 2, 1),
     Categories(SHIPPED),
     Discourse(SHIPPED),
     Form(),
@@ -82,8 +92,27 @@ class TestContract:
 @given(st.text(max_size=120))
 @settings(max_examples=60)
 def test_any_text_can_be_read(text):
-    for family in FAMILIES[2:]:
+    for family in FAMILIES[3:]:
         assert np.isfinite(family.fit([]).transform([text]).data).all()
+
+
+@pytest.mark.parametrize(
+    ("forms", "stem"),
+    [
+        ("شراكة والشراكة شراكتهما الشراكات", "شراك"),
+        ("يهدد تهدد وتهدد", "هدد"),
+        ("خطير خطيرة الخطيرة", "خطير"),
+        ("1200 3500", "0000"),
+    ],
+)
+def test_the_forms_of_a_word_count_as_one(forms, stem):
+    family = Stems(1, 1, 1).fit([forms])
+    assert list(family.get_feature_names_out()) == [stem]
+
+
+def test_words_that_differ_in_their_root_stay_apart():
+    found = Stems(1, 1, 1).fit(["محور", "صفقة", "لا", "تهديد"]).get_feature_names_out()
+    assert len(found) == 4
 
 
 def test_tfidf_weights_by_hand():

@@ -34,7 +34,7 @@ evaluate: $(READY) ## cross-validate on data/, measure the shipped model on the 
 	$(BIN)/stance evaluate --test data/passages --split test --report experiments/frozen
 
 audit: $(READY) ## what the corpus gives away, and how far its readers agree
-	$(BIN)/stance audit data --report experiments/audit
+	$(BIN)/stance audit data --folds 3 --report experiments/audit
 	$(BIN)/stance agreement data/passages --raters first,second --by kind --output experiments/audit/agreement.json
 	$(BIN)/stance agreement $$(ls data/passages/pages-*.jsonl) --raters first,second --output experiments/audit/agreement-pages.json
 

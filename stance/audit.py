@@ -75,7 +75,8 @@ def audit(
     ``names``: the named entities to mask, with the passages' holders. All systems are the same
     linear classifier at the middle C of the settings, trained without telling clauses and deciding
     under equal shares; each figure is ``[value, low, high]``. ``kinds``: each outlet kind by a
-    model that saw none of it, beside the grouped folds. ``words``: the words most tied to a label.
+    model that saw none of it (the kinds are parted into as many folds), beside the grouped folds.
+    ``words``: the words most tied to a label.
     """
     group = corpus.groups(passages)
     aux = auxiliary(passages, settings)
@@ -102,8 +103,10 @@ def audit(
         found["systems"][view.name] = _macro_f1(passages, tested, y, weights)
     kinds = [str(p.meta.get("kind") or "") for p in passages]
     held = []
-    for kind in sorted({kinds[i] for i in tested} - {""}):
-        test = np.array([i for i in tested if kinds[i] == kind])
+    named_kinds = sorted({kinds[i] for i in tested} - {""})
+    for k in range(min(n_folds, len(named_kinds))):
+        unseen = set(named_kinds[k::n_folds])
+        test = np.array([i for i in tested if kinds[i] in unseen])
         held.append((np.flatnonzero(~np.isin(group, group[test])), test))
     if len(held) > 1:
         y = _gather(
@@ -113,9 +116,10 @@ def audit(
         found["systems"]["outlet kind held out"] = _macro_f1(
             passages, named, y, bootstrap_weights(group[named], settings.seed)
         )
-        for _, test in held:
+        for kind in named_kinds:
+            test = np.array([i for i in named if kinds[i] == kind])
             kind_weights = bootstrap_weights(group[test], settings.seed)
-            found["kinds"][kinds[int(test[0])]] = {
+            found["kinds"][kind] = {
                 "passages": len(test),
                 **{
                     task: {

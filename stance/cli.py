@@ -221,6 +221,7 @@ def segment(inputs: Sequence[Path], form: str | None) -> None:
 
 # --- train and evaluate ---------------------------------------------------------------------------
 
+_folds = click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 _settings = click.option(
     "--settings",
     "settings_path",
@@ -300,7 +301,7 @@ def train(
     help="Held-out labelled passages; repeatable.",
 )
 @click.option("--split", metavar="NAME", help="Of the held-out passages, only those of this split.")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@_folds
 @click.option("--repeats", default=2, show_default=True, type=click.IntRange(1))
 @_settings
 @_tasks
@@ -415,13 +416,16 @@ def _load_settings(path: Path | None, passages: Sequence[Any]) -> Any:
     return Settings.from_json(data, str(source))
 
 
+def _lexicon_files(data: Sequence[Path]) -> list[Path]:
+    return sorted(f for d in data for f in (d / "lexicons").glob("*.json"))
+
+
 def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> Any:
     from stance import lexicon
 
     if not {"categories", "discourse"} & set(settings.features):
         return None
-    folders = [folder] if folder else [d / "lexicons" for d in data if (d / "lexicons").is_dir()]
-    files = sorted(f for place in folders for f in place.glob("*.json"))
+    files = sorted(folder.glob("*.json")) if folder else _lexicon_files(data)
     if files:
         return lexicon.read(files)
     if folder:
@@ -495,7 +499,7 @@ def check(data: Sequence[Path], tasks: Sequence[str]) -> None:
     from stance import corpus, lexicon
 
     passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
-    files = sorted(f for d in data for f in (d / "lexicons").glob("*.json"))
+    files = _lexicon_files(data)
     cues = lexicon.read(files).categories if files else {}
     problems = corpus.check(passages)
     for problem in problems:
@@ -545,7 +549,7 @@ def stats(data: Sequence[Path], form: str, folder: Path | None, tasks: Sequence[
 
     passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
     found = corpus.stats(passages)
-    files = sorted(f for d in data for f in (d / "lexicons").glob("*.json"))
+    files = _lexicon_files(data)
     if files:
         found["categories"] = audit.categories(passages, lexicon.read(files))
     if form == "json":
@@ -619,7 +623,7 @@ def agreement(
     metavar="FILE",
     help="Names to mask, in the format of a lexicon. Default: DATA/entities.json.",
 )
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@_folds
 @_settings
 @_tasks
 @_group_by

@@ -7,7 +7,7 @@ import json
 import re
 import warnings
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stance.text import InputError, findings, normalise, read_text
@@ -32,6 +33,7 @@ TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 _SHINGLE = 5
 _SEQUENCE = 6
+_BLOCK = 500  # rows multiplied at once: bounds the memory
 _CLAUSE_WORDS = 6  # a shorter clause says too little by itself
 _LARGEST_CELL = 2**27  # characters; the csv module's own limit is shorter than some articles
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -294,33 +296,31 @@ class Pair(NamedTuple):
 def near_duplicates(texts: Sequence[str], threshold: float = 0.5) -> list[Pair]:
     """Every pair of texts whose sets of character 5-grams have Jaccard similarity ≥ ``threshold``.
 
-    Exact, by prefix filtering (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007): two
-    similar sets must share one of their rarest members. MinHash libraries would only estimate.
+    Exact, by the product of the sets' indicator matrix with itself, a block of rows at a time;
+    MinHash libraries would only estimate.
 
     >>> near_duplicates(["محور جديد في آسيا", "محور جديد في اسيا", "صفقة قذائف"])
     [Pair(first=0, second=1, similarity=1.0)]
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold {threshold}: expected 0 < threshold <= 1")
-    shingles = []
-    for text in texts:
-        normal = normalise(text).text
-        last = max(1, len(normal) - _SHINGLE + 1)
-        shingles.append({normal[i : i + _SHINGLE] for i in range(last)})
-    frequency = Counter(s for members in shingles for s in members)
-    holders: dict[str, list[int]] = defaultdict(list)
+    if not texts:
+        return []
+    sets = CountVectorizer(analyzer=_shingles, binary=True, dtype=np.int32).fit_transform(texts)
+    size = np.diff(sets.indptr)
     pairs = []
-    for i, members in enumerate(shingles):
-        rarest = sorted(members, key=lambda s: (frequency[s], s))
-        prefix = rarest[: len(rarest) - int(np.ceil(threshold * len(rarest))) + 1]
-        for j in sorted({j for s in prefix for j in holders[s]}):
-            shared = len(members & shingles[j])
-            similarity = shared / (len(members) + len(shingles[j]) - shared)
-            if similarity >= threshold:
-                pairs.append(Pair(j, i, similarity))
-        for s in prefix:
-            holders[s].append(i)
-    return pairs
+    for start in range(0, len(texts), _BLOCK):
+        shared = (sets[start : start + _BLOCK] @ sets.T).tocoo()
+        first, second = shared.row + start, shared.col
+        similarity = shared.data / (size[first] + size[second] - shared.data)
+        for k in np.flatnonzero((similarity >= threshold) & (first < second)):
+            pairs.append(Pair(int(first[k]), int(second[k]), float(similarity[k])))
+    return sorted(pairs)
+
+
+def _shingles(text: str) -> set[str]:
+    normal = normalise(text).text
+    return {normal[i : i + _SHINGLE] for i in range(max(1, len(normal) - _SHINGLE + 1))}
 
 
 def groups(passages: Sequence[Passage]) -> np.ndarray:

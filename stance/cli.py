@@ -423,7 +423,7 @@ def _lexicon_files(data: Sequence[Path]) -> list[Path]:
 def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> Any:
     from stance import lexicon
 
-    if not {"categories", "discourse"} & set(settings.features):
+    if not {"categories", "discourse", "target"} & set(settings.features):
         return None
     files = sorted(folder.glob("*.json")) if folder else _lexicon_files(data)
     if files:

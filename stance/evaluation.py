@@ -662,7 +662,7 @@ def _curve_step(
     Z = features.transform([passages[i].text for i in test])
     decided = {}
     for task, labels in label_order(passages).items():
-        coef, intercept = fit_head(*learned[task], labels, C[task])
+        coef, intercept = fit_head(*learned[task], labels, C[task], settings.learner)
         prior = np.array([settings.prior.get(task, {}).get(label, 1.0) for label in labels])
         decided[task] = _argmax_labels(Z @ coef.T + intercept + np.log(prior), labels)
     return decided
@@ -689,7 +689,7 @@ def _top_features(
     columns = Model(features, {}, {}).columns()
     found: dict[str, Any] = {}
     for task, labels in label_order(passages).items():
-        coef, _ = fit_head(*learned[task], labels, C[task])
+        coef, _ = fit_head(*learned[task], labels, C[task], settings.learner)
         weight = (coef - coef.mean(axis=0)) * spread
         found[task] = {}
         for k, label in enumerate(labels):

@@ -6,10 +6,11 @@ the contribution of every feature leads back to words.
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Self
 
@@ -21,14 +22,18 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.validation import check_is_fitted
 
 from stance.lexicon import Lexicon, Match
+from stance.scope import SCOPES, scopes
 from stance.text import Normalised, Table, Token, normalise
 
 _DIGIT = re.compile(r"\d")
+_CHUNK = re.compile(r"\S+")
+_WORD_OR_MARK = re.compile(r"[^\W_]+|[^\w\s]")
 _CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _QUOTED = re.compile(r'"[^"]*"')
 _STEMMER = snowballstemmer.stemmer("arabic")
 _SHORTEST_ROOT = 3
 _CONJUNCTION = re.compile("^[وف](?=(?:ال|لل)...)")
+_SIDE_BY_SIDE, _NEAR = 5, 15  # words between the parties' names
 _POLES = ("convenience", "axis", "favor", "against")
 _OPPOSITE = {"convenience": "axis", "axis": "convenience"}
 
@@ -54,6 +59,26 @@ class Reading:
         if lexicon not in self._matches:
             self._matches[lexicon] = lexicon.match(self.tokens)
         return self._matches[lexicon]
+
+    @cached_property
+    def scopes(self) -> list[frozenset[str]]:
+        """The scopes that each token stands in, found once (see :mod:`stance.scope`)."""
+        return scopes(self.text, self.tokens)
+
+    @cached_property
+    def words(self) -> list[tuple[str, int]]:
+        """Each token's text and position."""
+        return [(t.text, i) for i, t in enumerate(self.tokens)]
+
+    def units(self, pattern: re.Pattern[str]) -> list[tuple[str, int]]:
+        """What ``pattern`` finds in the text, each at its word or, outside of words, the last."""
+        if not self.tokens:
+            return []
+        starts = [t.start for t in self.tokens]
+        return [
+            (m[0], max(0, bisect_right(starts, m.end() - 1) - 1))
+            for m in pattern.finditer(self.text.text)
+        ]
 
     def clauses(self) -> list[tuple[int, int]]:
         """Token spans between punctuation marks, in order.
@@ -170,15 +195,16 @@ class CharNgrams(_Ngrams):
     [' مح', 'حور', 'محو', 'ور ']
     """
 
-    def __init__(self, smallest: int = 2, largest: int = 5, min_df: int = 2):
+    def __init__(self, smallest: int = 2, largest: int = 5, min_df: int = 2, marks: int = 0):
         self.smallest = smallest
         self.largest = largest
         self.min_df = min_df
+        self.marks = marks
 
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
-        """Each n-gram stands at its word."""
-        for i, token in enumerate(reading.tokens):
-            for gram in _character_ngrams(token.text, self.smallest, self.largest):
+        """Each n-gram stands at its word; with ``marks``, punctuation and emoji cling to words."""
+        for word, i in reading.units(_CHUNK) if self.marks else reading.words:
+            for gram in _character_ngrams(word, self.smallest, self.largest):
                 yield Occurrence(gram, i, i + 1)
 
 
@@ -190,17 +216,22 @@ class WordNgrams(_Ngrams):
     ['زواج', 'زواج مصلحه', 'مصلحه']
     """
 
-    def __init__(self, smallest: int = 1, largest: int = 2, min_df: int = 2):
+    def __init__(self, smallest: int = 1, largest: int = 2, min_df: int = 2, marks: int = 0):
         self.smallest = smallest
         self.largest = largest
         self.min_df = min_df
+        self.marks = marks
+
+    def _form(self, word: str) -> str:
+        return _DIGIT.sub("0", word)
 
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
-        """Each n-gram stands at its words."""
-        words = [_DIGIT.sub("0", t.text) for t in reading.tokens]
+        """Each n-gram stands at its words; with ``marks``, each emoji or punctuation is a word."""
+        units = reading.units(_WORD_OR_MARK) if self.marks else reading.words
+        words = [self._form(word) for word, _ in units]
         for n in range(self.smallest, self.largest + 1):
             for i in range(len(words) - n + 1):
-                yield Occurrence(" ".join(words[i : i + n]), i, i + n)
+                yield Occurrence(" ".join(words[i : i + n]), units[i][1], units[i + n - 1][1] + 1)
 
 
 class Stems(WordNgrams):
@@ -215,12 +246,32 @@ class Stems(WordNgrams):
     ['مصالح', 'هدد']
     """
 
+    def _form(self, word: str) -> str:
+        return _stem(word)
+
+
+class Scoped(_Ngrams):
+    """Light stems with the scope that they stand in: ``rejected:صفق`` is another word than ``صفق``.
+
+    Marking words under negation so is due to Das & Chen (2001); the scopes are those of
+    :mod:`stance.scope`. Words outside every scope give nothing.
+
+    >>> family = Scoped(min_df=1).fit(["ليست صفقة بل محور"])
+    >>> [str(name) for name in family.get_feature_names_out()]
+    ['affirmed:محور', 'negated:صفق', 'rejected:صفق']
+    """
+
+    smallest = largest = 1
+
+    def __init__(self, min_df: int = 2):
+        self.min_df = min_df
+
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
-        """Each n-gram stands at its words."""
-        words = [_stem(t.text) for t in reading.tokens]
-        for n in range(self.smallest, self.largest + 1):
-            for i in range(len(words) - n + 1):
-                yield Occurrence(" ".join(words[i : i + n]), i, i + n)
+        """Each scope's mark at its word."""
+        for i, (token, inside) in enumerate(zip(reading.tokens, reading.scopes, strict=True)):
+            for name in SCOPES:
+                if name in inside:
+                    yield Occurrence(f"{name}:{_stem(token.text)}", i, i + 1)
 
 
 class _Counts(Family):
@@ -316,7 +367,6 @@ class Discourse(_Counts):
 
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
         """Each feature at the cue that gives it."""
-        scopes = _scopes(reading)
         cues: list[tuple[Match, str]] = []
         for match in reading.matches(self.lexicon):
             pole = self.lexicon.categories[match.category].pole
@@ -324,7 +374,8 @@ class Discourse(_Counts):
                 cues.append((match, pole))
         frames: dict[str, Match] = {}
         for match, pole in cues:
-            scope = scopes[match.start]
+            inside = reading.scopes[match.start]
+            scope = next((name for name in ("affirmed", "rejected") if name in inside), "")
             if scope:
                 yield Occurrence(f"{scope}:{pole}", match.start, match.end)
             if pole in _OPPOSITE:
@@ -338,6 +389,66 @@ class Discourse(_Counts):
         if len(frames) == 2:
             for match in frames.values():
                 yield Occurrence("both", match.start, match.end)
+
+
+class Target(_Counts):
+    """Whether a passage is about the bond between the parties, or about one of them, or others.
+
+    The parties are the lexicon's categories of pole ``party``; what the bond is called, how a dual
+    or a demonstrative reaches it, and third parties are its other poles. A linear model cannot
+    multiply: so each sign counts together with how many parties are named (after the
+    target-dependent features of Vo & Zhang 2015).
+
+    >>> from stance.lexicon import Category
+    >>> lexicon = Lexicon({"north": Category("party", "", ("بيونغ يانغ",)),
+    ...                    "russia": Category("party", "", ("موسكو",)),
+    ...                    "iran": Category("other party", "", ("طهران",))})
+    >>> family = Target(lexicon).fit([])
+    >>> [o.feature for o in family.occurrences(Reading.of("اتفاق موسكو وطهران"))]
+    ['one party', 'one party, other party', 'one party, no bond', 'clause with one party']
+    """
+
+    _NAMED = ("no party", "one party", "both parties")
+    _SIGNS = ("bond", "bond by pronoun", "other party")
+
+    def __init__(self, lexicon: Lexicon):
+        self.lexicon = lexicon
+
+    def columns(self) -> list[str]:
+        """How many parties; that with each sign; clauses by parties; how near the parties stand."""
+        signs = [f"{named}, {sign}" for named in self._NAMED for sign in (*self._SIGNS, "no bond")]
+        clauses = [f"clause with {named}" for named in self._NAMED]
+        return [*self._NAMED, *signs, *clauses, "parties side by side", "parties near"]
+
+    def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
+        """Each sign at its first cue; what is said of the whole passage at its first word."""
+        if not reading.tokens:
+            return
+        found: dict[str, list[Match]] = {}
+        parties: dict[str, list[Match]] = {}
+        for match in reading.matches(self.lexicon):
+            pole = self.lexicon.categories[match.category].pole
+            found.setdefault(pole, []).append(match)
+            if pole == "party":
+                parties.setdefault(match.category, []).append(match)
+        named = self._NAMED[min(len(parties), 2)]
+        yield Occurrence(named, 0, 1)
+        for sign in self._SIGNS:
+            if sign in found:
+                match = found[sign][0]
+                yield Occurrence(f"{named}, {sign}", match.start, match.end)
+        if not found.keys() & {"bond", "bond by pronoun"}:
+            yield Occurrence(f"{named}, no bond", 0, 1)
+        for start, end in reading.clauses():
+            inside = sum(any(start <= m.start < end for m in ms) for ms in parties.values())
+            yield Occurrence(f"clause with {self._NAMED[min(inside, 2)]}", start, end)
+        if len(parties) > 1:
+            first, second, *_ = parties.values()
+            gap = min(abs(a.start - b.start) for a in first for b in second)
+            if gap <= _SIDE_BY_SIDE:
+                yield Occurrence("parties side by side", first[0].start, first[0].end)
+            elif gap <= _NEAR:
+                yield Occurrence("parties near", first[0].start, first[0].end)
 
 
 class Form(_Counts):
@@ -388,51 +499,3 @@ def _stem(word: str) -> str:
     word = _CONJUNCTION.sub("", _DIGIT.sub("0", word))
     stem = str(_STEMMER.stemWord(word[:-1] + "ة" if word.endswith("ه") else word))
     return stem[1:] if len(stem) > _SHORTEST_ROOT and stem[0] in "يتن" else stem
-
-
-_NEGATORS = frozenset(
-    ["ليس", "ليست", "ليسا", "ليسوا", "لسنا", "غير", "دون", "بدون", "بلا", "لا", "لم", "لن", "مجرد"]
-)
-_CORRECTIVES = frozenset(["بل", "وانما", "انما", "ولكن", "لكن"])
-_SURPASSING = frozenset(
-    ["يتجاوز", "تتجاوز", "تجاوز", "تجاوزت", "يتخطي", "تتخطي", "تخطي", "تخطت", "يتعدي", "تتعدي"]
-)
-_CONCESSIVES = frozenset(["رغم", "برغم", "بالرغم", "فرغم", "ورغم", "وبرغم"])
-_THAN_THIS = frozenset(["منه", "منها", "من", "مما"])
-
-
-def _scopes(reading: Reading) -> list[str]:
-    """For each token: ``rejected``, ``affirmed`` or nothing. A scope ends with its clause."""
-    scopes = [""] * len(reading.tokens)
-    negated_before = False
-    for start, end in reading.clauses():
-        words = [_without_conjunction(t.text) for t in reading.tokens[start:end]]
-        scope = ""
-        for k, word in enumerate(words):
-            i = start + k
-            # The mark itself keeps the scope before it: "غير مسبوق" is a cue, not a rejected one.
-            scopes[i] = scope
-            if word in _CORRECTIVES and (negated_before or scope == "rejected"):
-                scope = "affirmed"
-            elif (
-                word in _NEGATORS
-                or word in _SURPASSING
-                or word in _CONCESSIVES
-                or (word in {"ابعد", "اكثر"} and words[k + 1 : k + 3] == ["من", "مجرد"])
-            ):
-                scope = "rejected"
-                negated_before = negated_before or word in _NEGATORS
-            elif word == "بقدر" and scope == "rejected":
-                scope = "affirmed"
-            elif word == "اكثر" and k and words[k + 1 : k + 2] and words[k + 1] in _THAN_THIS:
-                for j in range(start, i):
-                    scopes[j] = scopes[j] or "affirmed"
-                scope = "rejected"
-        negated_before = negated_before and "rejected" in scopes[start:end]
-    return scopes
-
-
-def _without_conjunction(word: str) -> str:
-    if word[:1] in "وف" and word[1:] in _NEGATORS | _CORRECTIVES | _SURPASSING:
-        return word[1:]
-    return word

@@ -16,6 +16,7 @@ from stance.text import InputError, Table, Token, normalise, read_text
 POLES = frozenset(
     {"convenience", "axis", "mixed", "favor", "against", "neutral", "unrelated"}
     | {"relevance", "contrast", "name"}
+    | {"party", "other party", "bond", "bond by pronoun"}
 )
 
 # Proclitics that may stand before the first word of a cue (Habash 2010, ch. 4): conjunctions,

@@ -6,7 +6,7 @@ No file is read or written here; :mod:`stance.storage` does that.
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,12 @@ from joblib import Parallel, delayed
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, vstack
 from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import ClassifierMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.svm import LinearSVC
 
 from stance.features import (
     Categories,
@@ -26,7 +30,9 @@ from stance.features import (
     Form,
     Reader,
     Reading,
+    Scoped,
     Stems,
+    Target,
     WordNgrams,
 )
 from stance.lexicon import Lexicon
@@ -37,13 +43,17 @@ FAMILIES: Mapping[str, type[Family]] = {
     "characters": CharNgrams,
     "words": WordNgrams,
     "stems": Stems,
+    "scoped": Scoped,
     "categories": Categories,
     "discourse": Discourse,
+    "target": Target,
     "form": Form,
 }
-_NEED_LEXICON = (Categories, Discourse)
+_NEED_LEXICON = (Categories, Discourse, Target)
 # Fewer Arabic words than this are no passage: nothing can be ruled out.
 _FEWEST_WORDS = 3
+_LATENT = 300  # dimensions
+_LATENT_SCALE = 10.0  # they are shorter vectors than the rows they come from
 _ARABIC = re.compile(r"[\u0621-\u064a]")
 
 
@@ -55,8 +65,9 @@ class Settings:
     strengths tried; ``inner_folds``: grouped folds for tuning and calibration; ``prior``: task →
     label → how much commoner the label is in the texts to be decided than an equal share (1 where
     a label is not named); ``auxiliary``: source → weight of items that train but are never tested
-    or calibrated on; ``clauses``: weight of a passage's telling clauses as examples of their own
-    (0: none); ``coverage``: of the conformal sets, per label; ``seed``: of the folds.
+    or calibrated on; ``learner``: one of :data:`LEARNERS`; ``clauses``: weight of a passage's
+    telling clauses as examples of their own (0: none); ``coverage``: of the conformal sets, per
+    label; ``seed``: of the folds.
     """
 
     features: Mapping[str, Mapping[str, float]]
@@ -64,6 +75,7 @@ class Settings:
     inner_folds: int = 4
     prior: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     auxiliary: Mapping[str, float] = field(default_factory=dict)
+    learner: str = "logistic"
     clauses: float = 0.0
     coverage: float = 0.9
     seed: int = 0
@@ -107,6 +119,10 @@ class Settings:
             for label, share in prior.items():
                 if not share > 0:
                     raise InputError(f"{where}: prior {task} {label}: {share!r}; expected > 0")
+        if settings.learner not in LEARNERS:
+            raise InputError(
+                f"{where}: learner {settings.learner!r}; expected one of {', '.join(LEARNERS)}"
+            )
         if not settings.clauses >= 0:
             raise InputError(f"{where}: clauses {settings.clauses!r}; expected 0 or more")
         if settings.inner_folds < 2:
@@ -384,12 +400,17 @@ class Sample:
 
 
 def fit_head(
-    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+    X: csr_matrix,
+    y: np.ndarray,
+    weight: np.ndarray,
+    labels: Sequence[str],
+    C: float,
+    learner: str = "logistic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (labels, columns) and intercepts (labels,) of multinomial logistic regression.
+    """Coefficients (labels, columns) and intercepts (labels,) of a linear classifier.
 
     Classes are weighted to equal shares, so that a prior can be put in afterwards. A label that
-    ``y`` lacks gets a score so low that it is never decided.
+    ``y`` lacks gets a score so low that it is never decided. ``learner``: see :data:`LEARNERS`.
     """
     present = [label for label in labels if label in set(y)]
     coef = np.zeros((len(labels), X.shape[1]), dtype=np.float32)
@@ -399,14 +420,116 @@ def fit_head(
         return coef, intercept
     total = {label: weight[y == label].sum() for label in present}
     balanced = weight * [weight.sum() / (len(present) * total[label]) for label in y]
-    machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(X, y, sample_weight=balanced)
-    scores, bias = machine.coef_, machine.intercept_
-    if len(present) == 2:  # scikit-learn keeps one row for two classes
-        scores, bias = np.vstack([-scores, scores]) / 2, np.array([-bias[0], bias[0]]) / 2
-    for k, label in enumerate(machine.classes_):
+    scores, bias = LEARNERS[learner](X, y, balanced, present, C)
+    for k, label in enumerate(present):
         j = labels.index(label)
         coef[j], intercept[j] = scores[k], bias[k]
     return coef, intercept
+
+
+# Each learner gives scores (labels, columns) and biases (labels,), the labels in the order given.
+_Scores = tuple[np.ndarray, np.ndarray]
+
+
+def _logistic(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(X, y, sample_weight=weight)
+    return _per_label(machine, labels)
+
+
+def _svm(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    machine = LinearSVC(C=C, random_state=0, max_iter=5000).fit(X, y, sample_weight=weight)
+    return _per_label(machine, labels)
+
+
+def _ridge(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    machine = RidgeClassifier(alpha=1 / C, solver="sparse_cg", tol=1e-3)
+    return _per_label(machine.fit(X, y, sample_weight=weight), labels)
+
+
+def _bayes(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    machine = ComplementNB(alpha=1 / C).fit(X, y, sample_weight=weight)
+    rows = [list(machine.classes_).index(label) for label in labels]
+    return machine.feature_log_prob_[rows], np.zeros(len(labels))
+
+
+def _bayes_logistic(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    """Columns weighted by their log-count ratio, a label against the rest (Wang & Manning 2012)."""
+    seen = (X > 0).astype(float)
+    scores, biases = [], []
+    for label in labels:
+        own = y == label
+        with_label, without = (1 + np.asarray(seen[m].sum(axis=0))[0] for m in (own, ~own))
+        ratio = np.abs(np.log(with_label / with_label.sum() * without.sum() / without))
+        each = weight / np.where(own, weight[own].sum(), weight[~own].sum()) * len(y) / 2
+        machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+        machine.fit(X.multiply(ratio[None]).tocsr(), own, sample_weight=each)
+        scores.append(machine.coef_[0] * ratio)
+        biases.append(machine.intercept_[0])
+    return np.array(scores), np.array(biases)
+
+
+def _latent(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    """Logistic regression on latent semantic dimensions (Deerwester et al. 1990)."""
+    svd = TruncatedSVD(min(_LATENT, *(n - 1 for n in X.shape)), random_state=0)
+    scores, bias = _logistic(svd.fit_transform(X), y, weight, labels, C * _LATENT_SCALE)
+    return scores @ svd.components_, bias
+
+
+def _frames(
+    X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
+) -> _Scores:
+    """Framing as two questions: is it convenience?, is it an axis? "Mixed" answers yes to both.
+
+    The softmax over the four sums of scores is the product of the two binary probabilities.
+    Labels other than the codebook's four are learned flat.
+    """
+    if set(labels) != {"convenience", "axis", "mixed", "none"}:
+        return _logistic(X, y, weight, labels, C)
+    answers = {"none": (0, 0), "convenience": (1, 0), "axis": (0, 1), "mixed": (1, 1)}
+    scores, bias = np.zeros((4, X.shape[1])), np.zeros(4)
+    for question in (0, 1):
+        yes = np.array([answers[label][question] == 1 for label in y])
+        machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(X, yes, sample_weight=weight)
+        for k, label in enumerate(labels):
+            scores[k] += answers[label][question] * machine.coef_[0]
+            bias[k] += answers[label][question] * machine.intercept_[0]
+    return scores, bias
+
+
+def _per_label(machine: ClassifierMixin, labels: Sequence[str]) -> _Scores:
+    """A machine's scores with a row for each label; scikit-learn keeps one for two classes."""
+    scores, bias = machine.coef_, machine.intercept_
+    if len(labels) == 2:
+        scores, bias = np.vstack([-scores, scores]) / 2, np.array([-bias[0], bias[0]]) / 2
+    rows = [list(machine.classes_).index(label) for label in labels]
+    return scores[rows], bias[rows]
+
+
+#: Learner name in the settings → how it fits. All are linear, so every decision can be taken apart
+#: into words: logistic regression, support vector machine, ridge regression on ±1, complement naive
+#: Bayes (Rennie et al. 2003), logistic regression on naive Bayes' log ratios or on latent
+#: dimensions, and framing as two binary questions.
+LEARNERS: Mapping[str, Callable[..., _Scores]] = {
+    "logistic": _logistic,
+    "svm": _svm,
+    "ridge": _ridge,
+    "bayes": _bayes,
+    "bayes-logistic": _bayes_logistic,
+    "latent": _latent,
+    "frames": _frames,
+}
 
 
 def fit(
@@ -442,7 +565,7 @@ def fit(
         temperature = fit_temperature(raw, truth)
         prior = log_prior(labels, settings.prior.get(task, {}), task)
         p = softmax(raw / temperature + prior, axis=1)
-        coef, intercept = fit_head(*learned[task], labels, C)
+        coef, intercept = fit_head(*learned[task], labels, C, settings.learner)
         heads[task] = Head(
             labels,
             coef,
@@ -471,7 +594,9 @@ def _inner_scores(
     return {
         task: [
             Z @ coef.T + intercept
-            for coef, intercept in (fit_head(*learned[task], tuple(labels), C) for C in settings.C)
+            for coef, intercept in (
+                fit_head(*learned[task], tuple(labels), C, settings.learner) for C in settings.C
+            )
         ]
         for task, labels in label_order.items()
     }

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -322,8 +323,11 @@ def evaluate(
     lexicons: Path | None,
     jobs: int,
 ) -> None:
-    """Cross-validate on DATA, or measure a trained model on held-out passages (--test)."""
-    from stance import corpus, evaluation, report, text
+    """Cross-validate on DATA, or measure a trained model on held-out passages (--test).
+
+    A challenge set (columns phenomenon, pair, relation) is also reported by phenomenon.
+    """
+    from stance import challenge, corpus, evaluation, report, text
 
     if bool(data) == bool(tests):
         raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
@@ -340,6 +344,9 @@ def evaluate(
                     f"{', '.join(labels)}"
                 )
         result = evaluation.held_out(model, passages)
+        if challenge.is_challenge(passages):
+            records = model.classify([p.text for p in passages])
+            result = replace(result, phenomena=challenge.by_phenomenon(passages, records))
     else:
         for option, value in (("--model", model_path), ("--split", split)):
             if value:

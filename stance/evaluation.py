@@ -35,6 +35,7 @@ class Result:
 
     ``tasks``: task → metrics; every figure is ``[value, low, high]`` with a 95% interval by
     bootstrap over groups of articles. ``signature``: all that the figures depend on.
+    ``phenomena``: what :func:`stance.challenge.by_phenomenon` found, on a challenge set.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Result:
     data: Mapping[str, Any]
     learning_curve: Sequence[Mapping[str, Any]] = ()
     top_features: Mapping[str, Any] = field(default_factory=dict)
+    phenomena: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -221,8 +223,8 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
             right = (y[0] == truth).astype(float)
             clear = np.array([not a for a in alternatives], float)
             fair = [d == t or d in a for d, t, a in zip(y[0], truth, alternatives, strict=True)]
-            report["clear"] = _mean(weights, right, clear)
-            report["lenient"] = _mean(weights, np.array(fair, float), np.ones(len(truth)))
+            report["clear"] = mean(weights, right, clear)
+            report["lenient"] = mean(weights, np.array(fair, float), np.ones(len(truth)))
         report["errors"] = [
             {"id": p.id, "gold": t, "decided": d, "p": round(float(q.max()), 3)}
             for p, t, d, q in zip(passages, truth, y[0], systems["model"].p[0], strict=True)
@@ -406,8 +408,11 @@ def bootstrap_weights(group: np.ndarray, seed: int) -> np.ndarray:
     return np.vstack([np.ones(len(group)), counts[:, position]])
 
 
-def _mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[float]:
-    """The mean of ``value`` with item masses ``mass`` under each row of weights, summarised."""
+def mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[float]:
+    """The mean of ``value`` with item masses ``mass`` under each row of weights, summarised.
+
+    ``weights`` (rows, n), ``value`` and ``mass`` (n,); 0 where no item has mass.
+    """
     total = weights @ mass
     return summary(
         np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
@@ -432,7 +437,7 @@ def whole_pairs(
         if len(rows) > 1:
             value[rows[0]] = right[:, rows].all(axis=1).mean()
             mass[rows[0]] = 1.0
-    return {"pairs": _mean(weights, value, mass)} if mass.any() else {}
+    return {"pairs": mean(weights, value, mass)} if mass.any() else {}
 
 
 def confusion(
@@ -543,16 +548,16 @@ def _report(
             for k, label in enumerate(labels)
         },
         "confusion": {"labels": labels, "matrix": matrix.tolist()},
-        **{name: _mean(weights, value, share) for name, value in each.items()},
+        **{name: mean(weights, value, share) for name, value in each.items()},
         "ece": _unbiased(np.array([ece(w) for w in weights])),
         "reliability": calibration_error(flat_confidence, flat_right, np.tile(share, n_repeats))[1],
         "coverage": {
-            label: _mean(weights, inside, (truth == label).astype(float))
+            label: mean(weights, inside, (truth == label).astype(float))
             for label in labels
             if present[label]
         },
-        "set_size": _mean(weights, size, np.ones(len(truth))),
-        "undecided": _mean(weights, several, np.ones(len(truth))),
+        "set_size": mean(weights, size, np.ones(len(truth))),
+        "undecided": mean(weights, several, np.ones(len(truth))),
         "baselines": {},
     }
     for name, column in columns.items():
@@ -684,8 +689,8 @@ def _top_features(
     features = build_features(settings, lexicon, table)
     learned = sample.matrices(features)
     X = features.transform(sample.texts)
-    mean = np.asarray(X.mean(axis=0)).ravel()
-    spread = np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2, 0))
+    average = np.asarray(X.mean(axis=0)).ravel()
+    spread = np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - average**2, 0))
     columns = Model(features, {}, {}).columns()
     found: dict[str, Any] = {}
     for task, labels in label_order(passages).items():

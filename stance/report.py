@@ -86,8 +86,20 @@ def table(result: "Result") -> str:
                 + "".join(f"{_figure(scores[m]):<22}" for m in ("precision", "recall", "f1"))
             )
         lines.append("")
+    if result.phenomena:
+        columns = _phenomenon_columns(result)
+        lines.append(f"{'phenomenon':<16}{'n':>4}   " + "".join(f"{c:<22}" for c in columns))
+        for name, found in result.phenomena.items():
+            cells = (_figure(found[c]) if c in found else "" for c in columns)
+            lines.append(f"{name:<16}{found['n']:>4}   " + "".join(f"{c:<22}" for c in cells))
+        lines.append("")
     lines.append(f"signature: {result.signature}")
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _phenomenon_columns(result: "Result") -> list[str]:
+    """The figures that some phenomenon has, in the order in which they are found."""
+    return [c for c in dict.fromkeys(k for f in result.phenomena.values() for k in f) if c != "n"]
 
 
 _NAMES = {
@@ -126,6 +138,18 @@ def markdown(result: "Result") -> str:
             lines.append(
                 f"| {name} | {_figure(own['value'])} | {_figure(own['difference'], sign=True)} |"
             )
+        lines.append("")
+    if result.phenomena:
+        columns = _phenomenon_columns(result)
+        lines += [
+            "### By phenomenon",
+            "",
+            f"| phenomenon | n | {' | '.join(columns)} |",
+            "|---" * (len(columns) + 2) + "|",
+        ]
+        for name, found in result.phenomena.items():
+            cells = " | ".join(_figure(found[c]) if c in found else "" for c in columns)
+            lines.append(f"| {name} | {found['n']} | {cells} |")
         lines.append("")
     lines.append(f"Signature: `{result.signature}`")
     return "\n".join(lines) + "\n"
@@ -275,6 +299,7 @@ def write_evaluation(
                 audit=audit,
                 images=images,
                 names=_NAMES,
+                columns=_phenomenon_columns(result),
                 figure=_figure,
                 arabic=ARABIC,
             ),

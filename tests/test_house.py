@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "features": {"text", "lexicon", "scope"},
     "model": {"text", "lexicon", "features"},
     "evaluation": {"text", "lexicon", "features", "corpus", "model"},
+    "challenge": {"text", "corpus", "evaluation"},
     "agreement": {"text", "corpus"},
     "audit": {"text", "lexicon", "features", "corpus", "model", "evaluation"},
     "storage": {"text", "lexicon", "features", "model"},

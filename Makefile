@@ -38,6 +38,15 @@ audit: $(READY) ## what the corpus gives away, and how far its readers agree
 	$(BIN)/stance agreement data/passages --raters first,second --by kind --output experiments/audit/agreement.json
 	$(BIN)/stance agreement $$(ls data/passages/pages-*.jsonl) --raters first,second --output experiments/audit/agreement-pages.json
 
+experiments: $(READY) ## run the experiments that changed, write their table and figure
+	$(BIN)/python experiments/run.py
+
+challenge: $(READY) ## measure the shipped model on the challenge set, by phenomenon
+	$(BIN)/stance evaluate --test data/challenge.jsonl --report experiments/challenge
+
+arabicstancex: $(READY) ## measure the package on a public benchmark: make arabicstancex DATA=folder
+	$(BIN)/python experiments/arabicstancex.py $(DATA)
+
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
 	$(BIN)/stance report experiments/evaluation/result.json --audit experiments/audit/audit.json --output experiments/evaluation
 	$(BIN)/stance corpus stats data --report experiments/corpus > /dev/null
@@ -60,4 +69,4 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 clean: ## remove what the other targets made
 	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo train evaluate audit report test check lock clean
+.PHONY: help setup demo train evaluate audit experiments challenge arabicstancex report test check lock clean

@@ -301,7 +301,7 @@ def _one(
     Z = csr_matrix(features.transform([view.see(passages[i]) for i in test]))
     decided = {}
     for task, labels in label_order(passages).items():
-        coef, intercept = fit_head(X, sample.labels[task], sample.weight, labels, C)
+        coef, intercept = fit_head(X, sample.labels[task], sample.weight[task], labels, C)
         scores = Z @ coef.T + intercept
         decided[task] = np.array(labels, dtype=object)[scores.argmax(axis=1)]
     return decided

@@ -71,12 +71,35 @@ def sample_of(passages: Sequence[Passage], settings: Settings) -> Sample:
     return Sample(
         [p.text for p in passages],
         {task: np.array([p.labels[task] for p in passages]) for task in tasks},
-        np.array([float(settings.auxiliary.get(p.source, 1.0)) for p in passages]),
+        {task: weights_of(passages, task, settings) for task in tasks},
         {task: [corpus.telling_clauses(p, task) for p in passages] for task in tasks}
         if settings.clauses
         else {},
         settings.clauses,
     )
+
+
+def weights_of(passages: Sequence[Passage], task: str, settings: Settings) -> np.ndarray:
+    """Each passage's weight for ``task``, shape (n,): 1, or that of its auxiliary source.
+
+    The items of an auxiliary source are weighted to the label shares of the others, so that the
+    source's weight holds in every label alike, however its own labels are spread.
+    """
+    weight = np.array([float(settings.auxiliary.get(p.source, 1.0)) for p in passages])
+    extra = auxiliary(passages, settings)
+    main = Counter(p.labels[task] for p, e in zip(passages, extra, strict=True) if not e)
+    for source in settings.auxiliary:
+        inside = np.array([p.source == source for p in passages])
+        if inside.any() and main:
+            own = Counter(p.labels[task] for p, i in zip(passages, inside, strict=True) if i)
+            shares = {
+                label: (main[label] / main.total()) / (n / own.total()) if main[label] else 1.0
+                for label, n in own.items()
+            }
+            weight[inside] *= [
+                shares[p.labels[task]] for p, i in zip(passages, inside, strict=True) if i
+            ]
+    return weight
 
 
 def auxiliary(passages: Sequence[Passage], settings: Settings) -> np.ndarray:

@@ -359,14 +359,14 @@ def build_features(settings: Settings, lexicon: Lexicon | None, table: Table | N
 class Sample:
     """What a model learns from: texts and, for each, its labels, weight, and telling clauses.
 
-    ``labels``: task → (n,) strings; ``weight``: (n,) positive numbers; ``clauses``: task → for
-    each text the clauses of it that bear the label by themselves, each an example of its own at
-    ``clause_weight`` times the text's weight (after Zaidan, Eisner & Piatko 2007).
+    ``labels``: task → (n,) strings; ``weight``: task → (n,) positive numbers; ``clauses``: task →
+    for each text the clauses of it that bear the label by themselves, each an example of its own
+    at ``clause_weight`` times the text's weight (after Zaidan, Eisner & Piatko 2007).
     """
 
     texts: Sequence[str]
     labels: Mapping[str, np.ndarray]
-    weight: np.ndarray
+    weight: Mapping[str, np.ndarray]
     clauses: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     clause_weight: float = 1.0
 
@@ -375,7 +375,7 @@ class Sample:
         return Sample(
             [self.texts[i] for i in index],
             {task: y[index] for task, y in self.labels.items()},
-            self.weight[index],
+            {task: w[index] for task, w in self.weight.items()},
             {task: [found[i] for i in index] for task, found in self.clauses.items()},
             self.clause_weight,
         )
@@ -388,13 +388,14 @@ class Sample:
             places = [(i, c) for i, inside in enumerate(self.clauses.get(task, ())) for c in inside]
             own = np.array([i for i, _ in places], dtype=int)
             if not places:
-                found[task] = X, y, self.weight
+                found[task] = X, y, self.weight[task]
                 continue
             Z = features.transform([clause for _, clause in places])
+            weight = self.weight[task]
             found[task] = (
                 vstack([X, Z], format="csr"),
                 np.concatenate([y, y[own]]),
-                np.concatenate([self.weight, self.weight[own] * self.clause_weight]),
+                np.concatenate([weight, weight[own] * self.clause_weight]),
             )
         return found
 

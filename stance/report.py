@@ -330,6 +330,18 @@ def write_stats(found: Mapping[str, Any], folder: Path) -> None:
         out.write("stats.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
+def write_differences(
+    rows: Sequence[Mapping[str, Any]], text: str, folder: Path, name: str = "README.md"
+) -> None:
+    """Write ``text`` to ``name`` and ``figures/differences`` of experiments to ``folder``.
+
+    ``rows``: one an experiment, with ``what`` and, by task, the ``difference`` to the default.
+    """
+    with _Folder(folder) as out:
+        out.draw({"differences": partial(_differences, rows)})
+        out.write(name, text)
+
+
 def write_decisions(
     records: Sequence[Mapping[str, Any]], folder: Path, article: "Article | None" = None
 ) -> None:
@@ -604,6 +616,26 @@ def _audit(found: Mapping[str, Any]) -> "Figure":
         axes.set_xlim(0, 1)
         axes.set_ylim(-0.6, len(systems) - 0.2)
         axes.set_xlabel("macro-F1 with 95% interval")
+        axes.set_title(clean(task))
+        axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _differences(rows: Sequence[Mapping[str, Any]]) -> "Figure":
+    """The difference of every experiment's macro-F1 to the default's, one panel a task."""
+    tasks = list(rows[0]["tasks"])
+    figure = _new(4.2 * len(tasks) + 1.5, 0.9 + 0.24 * len(rows))
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axes, task, shade in zip(panels, tasks, _OTHER_COLOURS, strict=False):
+        for y, row in enumerate(reversed(rows)):
+            value, low, high = row["tasks"][task]["difference"]
+            axes.plot([low, high], [y, y], color=shade, linewidth=3, alpha=0.5)
+            axes.plot([value], [y], "o", color=shade, markersize=4)
+        names = [f"{row['group']}: {row['what']}" for row in reversed(rows)]
+        axes.set_yticks(range(len(rows)), [clean(n) for n in names])
+        axes.axvline(0, color="black", linewidth=0.8, linestyle="--")
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlabel("macro-F1 less the default's, with 95% interval")
         axes.set_title(clean(task))
         axes.grid(axis="x", alpha=0.3)
     return figure

@@ -97,6 +97,19 @@ def test_sentences_train_but_are_never_tested(result, passages):
     assert all(f["n"] == len(passages) - 40 for f in result.tasks.values())
 
 
+def test_an_auxiliary_source_weighs_the_same_in_every_label():
+    """Of 4 main items 3 are a, of 3 auxiliary 1: by hand (3/4) / (1/3) and (1/4) / (2/3)."""
+    quarter = Settings.from_json(
+        {"features": {"form": {"weight": 1}}, "C": [1], "auxiliary": {"sentences": 0.25}}
+    )
+    labels = [("a", "passages")] * 3 + [("b", "passages"), ("a", "sentences")]
+    labels += [("b", "sentences")] * 2
+    items = [Passage(str(i), "d", "نص", {"t": y}, s) for i, (y, s) in enumerate(labels)]
+    found = evaluation.weights_of(items, "t", quarter)
+    assert found[:4].tolist() == [1.0] * 4
+    assert found[4:] == pytest.approx([0.25 * 2.25, 0.25 * 0.375, 0.25 * 0.375])
+
+
 def test_the_majority_baseline_is_the_share_of_the_commonest_label(result, passages):
     tested = [p.labels["framing"] for p in passages if p.source == "passages"]
     share = Counter(tested).most_common(1)[0][1] / len(tested)

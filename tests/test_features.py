@@ -17,7 +17,9 @@ from stance.features import (
     Form,
     Reader,
     Reading,
+    Scoped,
     Stems,
+    Target,
     WordNgrams,
 )
 from stance.lexicon import Category, Lexicon
@@ -36,9 +38,13 @@ SMALL = Lexicon(
 FAMILIES = [
     CharNgrams(2, 4, 1),
     WordNgrams(1, 2, 1),
+    CharNgrams(2, 3, 1, marks=1),
+    WordNgrams(1, 2, 1, marks=1),
     Stems(1, 2, 1),
+    Scoped(1),
     Categories(SHIPPED),
     Discourse(SHIPPED),
+    Target(SHIPPED),
     Form(),
 ]
 TEXTS = [
@@ -92,7 +98,7 @@ class TestContract:
 @given(st.text(max_size=120))
 @settings(max_examples=60)
 def test_any_text_can_be_read(text):
-    for family in FAMILIES[3:]:
+    for family in (f for f in FAMILIES if not hasattr(f, "min_df")):
         assert np.isfinite(family.fit([]).transform([text]).data).all()
 
 
@@ -202,3 +208,41 @@ def form(text: str) -> list[str]:
 )
 def test_form(text, expected):
     assert form(text) == expected
+
+
+def features_of(family, text):
+    return {o.feature for o in family.fit([text]).occurrences(Reading.of(text))}
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("وقعت موسكو وبيونغ يانغ اتفاق تعاون", {"both parties", "both parties, bond"}),
+        ("تنتج روسيا ثلاثة ملايين قذيفة", {"one party", "one party, no bond"}),
+        ("روسيا والصين في شراكة بلا حدود", {"one party, bond", "one party, other party"}),
+        ("ويثير هذا التقارب قلق الجيران", {"no party", "no party, bond by pronoun"}),
+    ],
+)
+def test_target_sees_whom_a_passage_is_about(text, seen):
+    assert seen <= features_of(Target(SHIPPED), text)
+
+
+def test_how_near_the_parties_stand():
+    near = features_of(Target(SHIPPED), "بين روسيا وكوريا الشمالية")
+    far = features_of(Target(SHIPPED), "روسيا " + "كلمة " * 20 + "بيونغ يانغ")
+    assert "parties side by side" in near
+    assert not far & {"parties side by side", "parties near"}
+
+
+def test_marks_are_units_where_they_are_asked_for():
+    text = "سهم فخم 👍! #نجاح"
+    assert {"👍", "!", "فخم 👍", "#"} <= features_of(WordNgrams(1, 2, 1, marks=1), text)
+    assert features_of(WordNgrams(1, 2, 1), text) == {"سهم", "فخم", "نجاح", "سهم فخم", "فخم نجاح"}
+    assert "#ن" in features_of(CharNgrams(2, 2, 1, marks=1), text)
+
+
+def test_a_mark_stands_at_the_word_before_it():
+    found = {
+        o.feature: o.start for o in WordNgrams(1, 1, 1, marks=1).occurrences(Reading.of("نعم لا!"))
+    }
+    assert found == {"نعم": 0, "لا": 1, "!": 1}

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from scipy.special import softmax
 
 import stance
 from stance import corpus, evaluation, lexicon
 from stance.model import (
+    LEARNERS,
     Settings,
     conformal_thresholds,
     fit_head,
@@ -179,8 +182,6 @@ def test_too_few_items_for_a_threshold_rule_nothing_out():
 
 
 def test_a_label_that_was_never_seen_is_never_decided():
-    from scipy.sparse import csr_matrix
-
     X = csr_matrix(np.eye(4))
     coef, intercept = fit_head(
         X, np.array(["a", "b", "a", "b"]), np.ones(4), ("a", "never", "b"), 1.0
@@ -190,13 +191,42 @@ def test_a_label_that_was_never_seen_is_never_decided():
 
 
 def test_heavier_items_count_more():
-    from scipy.sparse import csr_matrix
-
     X = csr_matrix(np.array([[1.0], [1.0], [1.0], [0.0]]))
     y = np.array(["a", "b", "b", "a"])
     light, _ = fit_head(X, y, np.array([1.0, 1, 1, 1]), ("a", "b"), 1.0)
     heavy, _ = fit_head(X, y, np.array([9.0, 1, 1, 1]), ("a", "b"), 1.0)
     assert heavy[0, 0] > light[0, 0]
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_every_learner_decides_what_is_easy(learner):
+    """Each label has a column of its own; scores come in the order of the labels asked for."""
+    labels = ("none", "axis", "mixed", "convenience")
+    y = np.array(list(labels) * 5)
+    X = csr_matrix(np.eye(4, 6)[[labels.index(v) for v in y]])
+    if learner == "frames":  # "mixed" is both: it has the columns of the two
+        X = csr_matrix(
+            [{"none": [0, 0], "axis": [0, 1], "mixed": [1, 1], "convenience": [1, 0]}[v] for v in y]
+        )
+    coef, intercept = fit_head(X, y, np.ones(len(y)), labels, 10.0, learner)
+    assert coef.shape == (4, X.shape[1])
+    assert [labels[k] for k in (X @ coef.T + intercept).argmax(axis=1)] == y.tolist()
+
+
+def test_two_frames_give_the_product_of_two_probabilities():
+    rng = np.random.default_rng(1)
+    X, labels = csr_matrix(rng.random((60, 3))), ("convenience", "axis", "mixed", "none")
+    y = rng.choice(labels, 60)
+    coef, intercept = fit_head(X, y, np.ones(60), labels, 1.0, "frames")
+    p = softmax(X @ coef.T.astype(float) + intercept, axis=1)
+    yes = p[:, 0] + p[:, 2], p[:, 1] + p[:, 2]  # convenience?, axis?
+    np.testing.assert_allclose(p[:, 2], yes[0] * yes[1], rtol=1e-5)
+    np.testing.assert_allclose(p[:, 3], (1 - yes[0]) * (1 - yes[1]), rtol=1e-5)
+
+
+def test_an_unknown_learner_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match="learner 'forest'; expected one of logistic, svm"):
+        Settings.from_json({"features": {"form": {"weight": 1}}, "C": [1], "learner": "forest"})
 
 
 def test_clauses_are_examples_with_the_labels_and_weights_of_their_texts():
@@ -206,7 +236,7 @@ def test_clauses_are_examples_with_the_labels_and_weights_of_their_texts():
     sample = Sample(
         ["محور دائم بينهما", "وصل الوفد أمس"],
         {"framing": np.array(["axis", "none"])},
-        np.array([1.0, 0.5]),
+        {"framing": np.array([1.0, 0.5])},
         {"framing": [["محور دائم"], []]},
         clause_weight=0.4,
     )

@@ -25,6 +25,7 @@ from stance.text import Table
 
 _BOOTSTRAPS = 1000
 _BINS = 15
+_SHARES = 20
 _CURVE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _TOP = 25
 
@@ -522,6 +523,22 @@ def calibration_error(
     return np.abs(said - was).sum() / mass.sum(), bins
 
 
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
+    """The accuracy of the surest shares of the decisions: what reading the rest oneself buys.
+
+    After El-Yaniv & Wiener (2010). Both arguments have shape (n,); ``coverage`` in 0..1.
+
+    >>> risk_coverage(np.array([0.9, 0.8, 0.7, 0.6]), np.array([1.0, 1, 0, 0]))[-1]
+    {'coverage': 1.0, 'accuracy': 0.5}
+    """
+    surest_first = right[np.argsort(-confidence, kind="stable")]
+    return [
+        {"coverage": share, "accuracy": float(surest_first[:n].mean())}
+        for share in (k / _SHARES for k in range(1, _SHARES + 1))
+        if (n := round(share * len(right)))
+    ]
+
+
 def _report(
     truth: np.ndarray,
     labels: Sequence[str],
@@ -574,6 +591,7 @@ def _report(
         **{name: mean(weights, value, share) for name, value in each.items()},
         "ece": _unbiased(np.array([ece(w) for w in weights])),
         "reliability": calibration_error(flat_confidence, flat_right, np.tile(share, n_repeats))[1],
+        "risk_coverage": risk_coverage(flat_confidence, flat_right),
         "coverage": {
             label: mean(weights, inside, (truth == label).astype(float))
             for label in labels

@@ -22,6 +22,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 
+from stance.encoder import Encoder
 from stance.features import (
     Categories,
     CharNgrams,
@@ -48,6 +49,7 @@ FAMILIES: Mapping[str, type[Family]] = {
     "discourse": Discourse,
     "target": Target,
     "form": Form,
+    "encoder": Encoder,
 }
 _NEED_LEXICON = (Categories, Discourse, Target)
 # Fewer Arabic words than this are no passage: nothing can be ruled out.
@@ -70,7 +72,7 @@ class Settings:
     label; ``seed``: of the folds.
     """
 
-    features: Mapping[str, Mapping[str, float]]
+    features: Mapping[str, Mapping[str, Any]]
     C: Sequence[float]
     inner_folds: int = 4
     prior: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -106,7 +108,8 @@ class Settings:
                 )
             allowed = {"weight", *FAMILIES[name]._get_param_names()} - {"lexicon"}
             for key, value in parameters.items():
-                if key not in allowed or not isinstance(value, int | float) or value <= 0:
+                number = isinstance(value, int | float) and value > 0
+                if key not in allowed or not (isinstance(value, str) if key == "name" else number):
                     raise InputError(
                         f"{where}: {name}: {key!r}: {value!r}; expected a positive number for "
                         f"one of {', '.join(sorted(allowed))}"

@@ -281,6 +281,8 @@ def write_evaluation(
         figures[f"{task}-confusion"] = partial(_confusion, task, found)
         figures[f"{task}-per-class"] = partial(_per_class, task, found)
         figures[f"{task}-reliability"] = partial(_reliability, task, found)
+        if "risk_coverage" in found:
+            figures[f"{task}-risk-coverage"] = partial(_risk_coverage, task, found)
         if task in result.top_features:
             top = result.top_features[task]
             figures[f"{task}-top-features"] = partial(_top_features, task, top)
@@ -577,6 +579,22 @@ def _reliability(task: str, found: Mapping[str, Any]) -> "Figure":
     axes.set_xlabel("stated probability of the decided label")
     axes.set_ylabel("share that is right")
     axes.set_title(f"{task}: reliability, ECE {_figure(found['ece'])}")
+    return figure
+
+
+def _risk_coverage(task: str, found: Mapping[str, Any]) -> "Figure":
+    """Accuracy of the surest share of decisions, against that share."""
+    figure = _new(4.6, 3.4)
+    axes = figure.add_subplot()
+    points = found["risk_coverage"]
+    axes.plot([p["coverage"] for p in points], [p["accuracy"] for p in points], "o-", markersize=3)
+    axes.axhline(found["accuracy"][0], color="black", linewidth=0.8, linestyle="--")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(min(0.5, *(p["accuracy"] for p in points)), 1.01)
+    axes.set_xlabel("share decided, surest first; the rest one reads oneself")
+    axes.set_ylabel("share of these that is right")
+    axes.set_title(f"{clean(task)}: accuracy by share decided")
+    axes.grid(alpha=0.3)
     return figure
 
 

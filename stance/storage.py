@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stance.features import CharNgrams, WordNgrams
+from stance.features import CharNgrams, Scoped, WordNgrams
 from stance.lexicon import Lexicon
 from stance.model import Head, Model, Settings, build_features
 from stance.text import InputError
@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).with_name("model.safetensors")
 
 _FORMAT = "stance-model-1"
 _KEY = "stance"
-_NGRAMS = (CharNgrams, WordNgrams)
+_NGRAMS = (CharNgrams, WordNgrams, Scoped)
 _HEAD_ARRAYS = ("coef", "intercept", "log_prior", "thresholds")
 
 

@@ -213,6 +213,25 @@ def test_every_learner_decides_what_is_easy(learner):
     assert [labels[k] for k in (X @ coef.T + intercept).argmax(axis=1)] == y.tolist()
 
 
+def test_conformal_sets_are_those_of_crepes():
+    """Class-conditional sets by an outside tool (Boström 2022), on the same scores."""
+    from crepes.base import ConformalClassifier
+
+    rng = np.random.default_rng(0)
+    p, truth, new = (
+        rng.dirichlet(np.ones(3), 400),
+        rng.integers(0, 3, 400),
+        rng.dirichlet([1] * 3, 99),
+    )
+    theirs = ConformalClassifier().fit(1 - p[np.arange(400), truth], bins=truth)
+    for k in range(3):
+        inside = theirs.predict_set(
+            1 - new[:, [k]], bins=np.full(99, k), confidence=0.9, smoothing=False
+        )
+        ours = new[:, k] >= conformal_thresholds(p, truth, 0.9)[k]
+        assert inside[:, 0].astype(bool).tolist() == ours.tolist()
+
+
 def test_two_frames_give_the_product_of_two_probabilities():
     rng = np.random.default_rng(1)
     X, labels = csr_matrix(rng.random((60, 3))), ("convenience", "axis", "mixed", "none")

@@ -27,7 +27,7 @@ from stance.text import Normalised, Table, Token, normalise
 
 _DIGIT = re.compile(r"\d")
 _CHUNK = re.compile(r"\S+")
-_WORD_OR_MARK = re.compile(r"[^\W_]+|[^\w\s]")
+_WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _QUOTED = re.compile(r'"[^"]*"')
 _STEMMER = snowballstemmer.stemmer("arabic")

@@ -29,9 +29,10 @@ demo: $(READY) ## classify a sample article with the shipped model and write a p
 train: $(READY) ## train the shipped model anew from data/
 	$(BIN)/stance train data --output stance/model.safetensors
 
-evaluate: $(READY) ## cross-validate on data/, measure the shipped model on the frozen split
+evaluate: $(READY) ## cross-validate; measure the shipped model on the frozen split and the challenge
 	$(BIN)/stance evaluate data --repeats 1 --report experiments/evaluation
 	$(BIN)/stance evaluate --test data/passages --split test --report experiments/frozen
+	$(BIN)/stance evaluate --test data/challenge.jsonl --report experiments/challenge
 
 audit: $(READY) ## what the corpus gives away, and how far its readers agree
 	$(BIN)/stance audit data --folds 3 --report experiments/audit
@@ -40,9 +41,6 @@ audit: $(READY) ## what the corpus gives away, and how far its readers agree
 
 experiments: $(READY) ## run the experiments that changed, write their table and figure
 	$(BIN)/python experiments/run.py
-
-challenge: $(READY) ## measure the shipped model on the challenge set, by phenomenon
-	$(BIN)/stance evaluate --test data/challenge.jsonl --report experiments/challenge
 
 arabicstancex: $(READY) ## measure the package on a public benchmark: make arabicstancex DATA=folder
 	$(BIN)/python experiments/arabicstancex.py $(DATA)
@@ -69,4 +67,4 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 clean: ## remove what the other targets made
 	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo train evaluate audit experiments challenge arabicstancex report test check lock clean
+.PHONY: help setup demo train evaluate audit experiments arabicstancex report test check lock clean

@@ -15,6 +15,7 @@ from stance.evaluation import Result
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "experiments" / "evaluation" / "result.json"
+CHALLENGE = ROOT / "experiments" / "challenge" / "result.json"
 FROZEN = ROOT / "experiments" / "frozen" / "result.json"
 AUDIT = ROOT / "experiments" / "audit"
 
@@ -37,11 +38,13 @@ def cards() -> dict[Path, str]:
         "files": _per_file(),
         "figures": report.markdown(result),
         "frozen": report.markdown(Result.from_json(_json(FROZEN))),
+        "hard": report.phenomena_markdown(Result.from_json(_json(CHALLENGE))),
         "result": result,
         "model": model,
         "codebook": corpus.LABELS,
         "agreement": _json(AUDIT / "agreement.json"),
         "origins": _json(AUDIT / "agreement-pages.json"),
+        "challenge": _challenge(corpus.read([ROOT / "data" / "challenge.jsonl"])),
         "audit": report.audit_markdown(_json(AUDIT / "audit.json")),
         "categories": report.categories_markdown(audit.categories(passages, cues)),
         "figure": lambda value: "{:.3f} [{:.3f}, {:.3f}]".format(*value),
@@ -49,6 +52,17 @@ def cards() -> dict[Path, str]:
     return {
         ROOT / "data" / "DATASHEET.md": environment.get_template("datasheet.md.j2").render(facts),
         ROOT / "MODEL_CARD.md": environment.get_template("model-card.md.j2").render(facts),
+    }
+
+
+def _challenge(items: list[corpus.Passage]) -> dict[str, int]:
+    """Counts of the challenge set."""
+    own = [p for p in items if p.meta["relation"] != "surface"]
+    return {
+        "items": len(own),
+        "sets": len({p.meta["pair"] for p in own}),
+        "phenomena": len({p.meta["phenomenon"] for p in own}),
+        "surface": len(items) - len(own),
     }
 
 

@@ -140,18 +140,18 @@ def markdown(result: "Result") -> str:
             )
         lines.append("")
     if result.phenomena:
-        columns = _phenomenon_columns(result)
-        lines += [
-            "### By phenomenon",
-            "",
-            f"| phenomenon | n | {' | '.join(columns)} |",
-            "|---" * (len(columns) + 2) + "|",
-        ]
-        for name, found in result.phenomena.items():
-            cells = " | ".join(_figure(found[c]) if c in found else "" for c in columns)
-            lines.append(f"| {name} | {found['n']} | {cells} |")
-        lines.append("")
+        lines += ["### By phenomenon", "", phenomena_markdown(result)]
     lines.append(f"Signature: `{result.signature}`")
+    return "\n".join(lines) + "\n"
+
+
+def phenomena_markdown(result: "Result") -> str:
+    """What was found on a challenge set as a Markdown table, a phenomenon a row."""
+    columns = _phenomenon_columns(result)
+    lines = [f"| phenomenon | n | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
+    for name, found in result.phenomena.items():
+        cells = " | ".join(_figure(found[c]) if c in found else "" for c in columns)
+        lines.append(f"| {name} | {found['n']} | {cells} |")
     return "\n".join(lines) + "\n"
 
 

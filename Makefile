@@ -31,8 +31,9 @@ train: $(READY) ## train the shipped model anew from data/
 
 evaluate: $(READY) ## cross-validate; measure the shipped model on the frozen split and the challenge
 	$(BIN)/stance evaluate data --repeats 1 --report experiments/evaluation
-	$(BIN)/stance evaluate --test data/passages --split test --report experiments/frozen
-	$(BIN)/stance evaluate --test data/challenge.jsonl --report experiments/challenge
+	$(BIN)/stance train data --settings experiments/bag-of-words.json --output out/bag-of-words.safetensors
+	$(BIN)/stance evaluate --test data/passages --split test --against out/bag-of-words.safetensors --report experiments/frozen
+	$(BIN)/stance evaluate --test data/challenge.jsonl --against out/bag-of-words.safetensors --report experiments/challenge
 
 audit: $(READY) ## what the corpus gives away, and how far its readers agree
 	$(BIN)/stance audit data --folds 3 --report experiments/audit

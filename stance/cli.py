@@ -301,6 +301,12 @@ def train(
     metavar="FILE",
     help="Held-out labelled passages; repeatable.",
 )
+@click.option(
+    "--against",
+    type=_PATH,
+    metavar="MODEL",
+    help="Another model to compare with (with --test), by the name of its file.",
+)
 @click.option("--split", metavar="NAME", help="Of the held-out passages, only those of this split.")
 @_folds
 @click.option("--repeats", default=2, show_default=True, type=click.IntRange(1))
@@ -314,6 +320,7 @@ def evaluate(
     folder: Path | None,
     model_path: Path | None,
     tests: Sequence[Path],
+    against: Path | None,
     split: str | None,
     folds: int,
     repeats: int,
@@ -343,12 +350,18 @@ def evaluate(
                     f"{task}: the test has {', '.join(sorted(odd))}; the model knows "
                     f"{', '.join(labels)}"
                 )
-        result = evaluation.held_out(model, passages)
+        others = {against.stem.replace("-", " "): stance.load(against)} if against else {}
+        _comparable(model, others)
+        result = evaluation.held_out(model, passages, others)
         if challenge.is_challenge(passages):
             records = model.classify([p.text for p in passages])
             result = replace(result, phenomena=challenge.by_phenomenon(passages, records))
     else:
-        for option, value in (("--model", model_path), ("--split", split)):
+        for option, value in (
+            ("--model", model_path),
+            ("--against", against),
+            ("--split", split),
+        ):
             if value:
                 raise click.UsageError(f"{option} goes with --test, not with cross-validation")
         passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
@@ -366,6 +379,12 @@ def evaluate(
     if folder:
         report.write_evaluation(result, folder)
         click.echo(f"wrote {folder / 'index.html'}", err=True)
+
+
+def _comparable(model: Any, others: Mapping[str, Any]) -> None:
+    for name, other in others.items():
+        if other.labels != model.labels:
+            raise InputError(f"--against {name}: its labels are {other.labels}, not {model.labels}")
 
 
 def _held_out(passages: Sequence[Any], split: str | None) -> list[Any]:

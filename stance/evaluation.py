@@ -217,8 +217,12 @@ def cross_validate(
     )
 
 
-def held_out(model: Model, passages: Sequence[Passage]) -> Result:
+def held_out(
+    model: Model, passages: Sequence[Passage], against: Mapping[str, Model] | None = None
+) -> Result:
     """How a trained model does on passages that it never saw.
+
+    ``against``: other models by name, counted among the baselines on the same passages.
 
     Passages with second-best labels (``alt_TASK``, a list) are also counted apart: ``clear`` is
     the accuracy without them, ``lenient`` accepts them.
@@ -226,6 +230,7 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
     settings = Settings.from_json(model.info["settings"])
     texts = [p.text for p in passages]
     records = model.classify(texts)
+    others = {name: other.classify(texts) for name, other in (against or {}).items()}
     group = np.unique([p.doc for p in passages], return_inverse=True)[1]
     weights = bootstrap_weights(group, settings.seed)
     tasks = {}
@@ -236,6 +241,9 @@ def held_out(model: Model, passages: Sequence[Passage]) -> Result:
         commonest = Counter(truth).most_common(1)[0][0]
         systems = {"model": Predictions(p, y)}
         rules = _rules(texts, labels, commonest, model.lexicon, model.table)
+        rules |= {
+            name: np.array([r[task] for r in other], dtype=object) for name, other in others.items()
+        }
         for name, decided in rules.items():
             systems[name] = Predictions(_one_hot(decided, labels)[None], decided[None])
         sets = [r[f"{task}_set"] for r in records]

@@ -255,13 +255,27 @@ def test_evaluate_held_out_writes_the_contracts_result(run, tmp_path, jsonl):
         {"text": t, "stance": "neutral", "framing": "none", "doc": str(n)}
         for n, t in enumerate(stance.passages(SAMPLE))
     ]
-    done = run("evaluate", "--test", jsonl("t.jsonl", rows), "--report", tmp_path / "r")
+    itself = (
+        Path(stance.__file__).parent / "model.safetensors"
+    )  # against itself: a difference of nothing
+    done = run(
+        "evaluate",
+        "--test",
+        jsonl("t.jsonl", rows),
+        "--against",
+        itself,
+        "--report",
+        tmp_path / "r",
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "r" / "result.json").read_text(encoding="utf-8"))
     for task in ("stance", "framing"):
         value, low, high = result["tasks"][task]["accuracy"]
         assert 0 <= low <= value <= high <= 1
         assert {"macro_f1", "per_class", "confusion"} <= set(result["tasks"][task])
+        other = result["tasks"][task]["baselines"]["model"]["macro_f1"]
+        assert other["value"] == result["tasks"][task]["macro_f1"]
+        assert other["difference"] == [0.0, 0.0, 0.0]
     assert "signature" in result
 
 

@@ -350,8 +350,7 @@ def evaluate(
                     f"{task}: the test has {', '.join(sorted(odd))}; the model knows "
                     f"{', '.join(labels)}"
                 )
-        others = {against.stem.replace("-", " "): stance.load(against)} if against else {}
-        _comparable(model, others)
+        others = _others(against, model)
         result = evaluation.held_out(model, passages, others)
         if challenge.is_challenge(passages):
             records = model.classify([p.text for p in passages])
@@ -381,10 +380,15 @@ def evaluate(
         click.echo(f"wrote {folder / 'index.html'}", err=True)
 
 
-def _comparable(model: Any, others: Mapping[str, Any]) -> None:
-    for name, other in others.items():
-        if other.labels != model.labels:
-            raise InputError(f"--against {name}: its labels are {other.labels}, not {model.labels}")
+def _others(path: Path | None, model: Any) -> dict[str, Any]:
+    """The model to compare with, under the name of its file."""
+    if path is None:
+        return {}
+    other = stance.load(path)
+    if other.labels != model.labels:
+        raise InputError(f"{path}: its labels are {other.labels}, the model's {model.labels}")
+    name = path.stem.replace("-", " ")
+    return {f"other {name}" if name in ("model", "majority", "keywords") else name: other}
 
 
 def _held_out(passages: Sequence[Any], split: str | None) -> list[Any]:

@@ -273,7 +273,7 @@ def test_evaluate_held_out_writes_the_contracts_result(run, tmp_path, jsonl):
         value, low, high = result["tasks"][task]["accuracy"]
         assert 0 <= low <= value <= high <= 1
         assert {"macro_f1", "per_class", "confusion"} <= set(result["tasks"][task])
-        other = result["tasks"][task]["baselines"]["model"]["macro_f1"]
+        other = result["tasks"][task]["baselines"]["other model"]["macro_f1"]
         assert other["value"] == result["tasks"][task]["macro_f1"]
         assert other["difference"] == [0.0, 0.0, 0.0]
     assert "signature" in result

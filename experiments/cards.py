@@ -59,7 +59,7 @@ def _challenge(items: list[corpus.Passage]) -> dict[str, int]:
     """Counts of the challenge set."""
     own = [p for p in items if p.meta["relation"] != "surface"]
     return {
-        "items": len(own),
+        "number": len(own),
         "sets": len({p.meta["pair"] for p in own}),
         "phenomena": len({p.meta["phenomenon"] for p in own}),
         "surface": len(items) - len(own),

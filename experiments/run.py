@@ -9,14 +9,14 @@ merge patch, RFC 7386, on ``stance/default.json``), and optionally ``folds`` (``
 ``kind`` or ``year``: no test passage's outlet kind or year is trained on) and ``share`` (of the
 training articles).
 
-All experiments decide the same passages in the same three grouped folds, at the regularisation
-that their settings name first; differences to the default are paired, with 95% intervals by
+All experiments decide the same passages in the same three grouped folds, at one regularisation,
+the default's weakest or their own; differences to the default are paired, with 95% intervals by
 bootstrap over groups of articles.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,12 @@ from sklearn.model_selection import GroupKFold
 
 from stance import corpus, evaluation, lexicon, report
 from stance.corpus import Passage
-from stance.model import Settings, build_features, fit_head, log_prior
+from stance.model import Settings, build_features, fit_head, log_prior, needs_lexicon
 from stance.text import default_table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 N_FOLDS = 3
-DEFAULT = "default"
 CODE = ("text", "lexicon", "scope", "features", "model", "corpus")
 memory = joblib.Memory(ROOT / "out" / "experiments", verbose=0)
 
@@ -67,23 +66,26 @@ def parts(scheme: str) -> list[Part]:
     key = [
         found[i].meta["kind"] if scheme == "kind" else str(found[i].meta["date"])[:4] for i in main
     ]
-    splitter = GroupKFold(N_FOLDS)
-    split = splitter.split(main, groups=key)
     result = []
-    for train, test in split:
+    for train, test in GroupKFold(N_FOLDS).split(main, groups=key):
         inside = set(groups()[main[test]])
         learn = [i for i in main[train] if groups()[i] not in inside]
         result.append((np.concatenate([learn, np.flatnonzero(auxiliary)]), main[test]))
     return result
 
 
-def inputs(name: str) -> str:
-    """A hash of what the matrices of a family depend on besides its parameters."""
+def lexicon_files() -> list[Path]:
+    """The lexicons of the corpus."""
+    return sorted((ROOT / "data" / "lexicons").glob("*.json"))
+
+
+def inputs(families: Iterable[str]) -> str:
+    """A hash of what the families' matrices depend on besides their parameters."""
     digest = hashlib.sha256(corpus.data_hash(passages()).encode())
     for module in CODE:
         digest.update((ROOT / "stance" / f"{module}.py").read_bytes())
-    if name in ("categories", "discourse", "target"):
-        for file in sorted((ROOT / "data" / "lexicons").glob("*.json")):
+    if needs_lexicon(families):
+        for file in lexicon_files():
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -99,7 +101,7 @@ def matrices(
 ) -> tuple[csr_matrix, dict[str, tuple[csr_matrix, np.ndarray]], csr_matrix]:
     """A family's columns: training texts, their telling clauses by task, test texts."""
     settings = Settings({name: {**parameters, "weight": 1.0}}, [1.0])
-    cues = lexicon.read(sorted((ROOT / "data" / "lexicons").glob("*.json")))
+    cues = lexicon.read(lexicon_files())
     features = build_features(settings, cues, default_table())
     learn = [passages()[i] for i in train]
     X = features.fit_transform([p.text for p in learn])
@@ -126,7 +128,7 @@ def decide_fold(
     for name, parameters in settings.features.items():
         own = dict(parameters)
         weights.append(float(own.pop("weight", 1.0)))
-        made.append(matrices(name, own, fold, inputs(name), train, test))
+        made.append(matrices(name, own, fold, inputs([name]), train, test))
     X, Z = (
         hstack([w * m[k] for w, m in zip(weights, made, strict=True)], format="csr") for k in (0, 2)
     )
@@ -204,9 +206,9 @@ def main() -> None:
     """Run what has changed; write results, table and figure."""
     default = json.loads((ROOT / "stance" / "default.json").read_text(encoding="utf-8"))
     default["C"] = default["C"][-1:]
-    code = hashlib.sha256(b"".join((ROOT / "stance" / f"{m}.py").read_bytes() for m in CODE))
-    depends = inputs("categories") + code.hexdigest()[:8]
+    depends = inputs(default["features"])
     base = decide(default, "articles", 1.0, depends)
+    (HERE / "results").mkdir(exist_ok=True)
     rows = []
     for file in sorted((HERE / "settings").glob("*.json")):
         plan = json.loads(file.read_text(encoding="utf-8"))
@@ -221,7 +223,6 @@ def main() -> None:
             "tasks": figures,
         }
         target = HERE / "results" / file.name
-        target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(file.stem, *(f"{t} {f['macro_f1'][0]:.3f}" for t, f in figures.items()), flush=True)
         rows.append(result)

@@ -351,9 +351,9 @@ def evaluate(
                     f"{', '.join(labels)}"
                 )
         others = _others(against, model)
-        result = evaluation.held_out(model, passages, others)
+        records = model.classify([p.text for p in passages])
+        result = evaluation.held_out(model, passages, others, records)
         if challenge.is_challenge(passages):
-            records = model.classify([p.text for p in passages])
             result = replace(result, phenomena=challenge.by_phenomenon(passages, records))
     else:
         for option, value in (
@@ -452,8 +452,9 @@ def _lexicon_files(data: Sequence[Path]) -> list[Path]:
 
 def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> Any:
     from stance import lexicon
+    from stance.model import needs_lexicon
 
-    if not {"categories", "discourse", "target"} & set(settings.features):
+    if not needs_lexicon(settings.features):
         return None
     files = sorted(folder.glob("*.json")) if folder else _lexicon_files(data)
     if files:

@@ -218,18 +218,22 @@ def cross_validate(
 
 
 def held_out(
-    model: Model, passages: Sequence[Passage], against: Mapping[str, Model] | None = None
+    model: Model,
+    passages: Sequence[Passage],
+    against: Mapping[str, Model] | None = None,
+    records: Sequence[Mapping[str, Any]] | None = None,
 ) -> Result:
     """How a trained model does on passages that it never saw.
 
     ``against``: other models by name, counted among the baselines on the same passages.
+    ``records``: the model's decisions on them, where they are known.
 
     Passages with second-best labels (``alt_TASK``, a list) are also counted apart: ``clear`` is
     the accuracy without them, ``lenient`` accepts them.
     """
     settings = Settings.from_json(model.info["settings"])
     texts = [p.text for p in passages]
-    records = model.classify(texts)
+    records = records or model.classify(texts)
     others = {name: other.classify(texts) for name, other in (against or {}).items()}
     group = np.unique([p.doc for p in passages], return_inverse=True)[1]
     weights = bootstrap_weights(group, settings.seed)

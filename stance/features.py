@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -22,13 +21,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.validation import check_is_fitted
 
 from stance.lexicon import Lexicon, Match
-from stance.scope import SCOPES, scopes
+from stance.scope import SCOPES, clause_spans, scopes
 from stance.text import Normalised, Table, Token, normalise
 
 _DIGIT = re.compile(r"\d")
 _CHUNK = re.compile(r"\S+")
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
-_CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _QUOTED = re.compile(r'"[^"]*"')
 _STEMMER = snowballstemmer.stemmer("arabic")
 _SHORTEST_ROOT = 3
@@ -86,13 +84,7 @@ class Reading:
         >>> Reading.of("ليس محورا، بل صفقة.").clauses()
         [(0, 2), (2, 4)]
         """
-        ends = [
-            i + 1
-            for i, (a, b) in enumerate(pairwise(self.tokens))
-            if _CLAUSE_BREAK.search(self.text.text, a.end, b.start)
-        ]
-        bounds = [0, *ends, len(self.tokens)]
-        return [(a, b) for a, b in pairwise(bounds) if a < b]
+        return clause_spans(self.text, self.tokens)
 
 
 class Occurrence(NamedTuple):
@@ -144,7 +136,7 @@ class Family(TransformerMixin, BaseEstimator):
         raise NotImplementedError
 
 
-class _Ngrams(Family):
+class Ngrams(Family):
     """TF-IDF over n-grams: sublinear counts, smoothed idf, rows of unit length."""
 
     smallest: int
@@ -187,7 +179,7 @@ class _Ngrams(Family):
         return self.vectorizer_.get_feature_names_out()
 
 
-class CharNgrams(_Ngrams):
+class CharNgrams(Ngrams):
     """Character n-grams within words, a blank marking the word's edge; digits read as 0.
 
     >>> family = CharNgrams(smallest=3, largest=3, min_df=1).fit(["محور"])
@@ -208,7 +200,7 @@ class CharNgrams(_Ngrams):
                 yield Occurrence(gram, i, i + 1)
 
 
-class WordNgrams(_Ngrams):
+class WordNgrams(Ngrams):
     """Word n-grams across the passage; digits read as 0.
 
     >>> family = WordNgrams(smallest=1, largest=2, min_df=1).fit(["زواج مصلحة"])
@@ -250,7 +242,7 @@ class Stems(WordNgrams):
         return _stem(word)
 
 
-class Scoped(_Ngrams):
+class Scoped(Ngrams):
     """Light stems with the scope that they stand in: ``rejected:صفق`` is another word than ``صفق``.
 
     Marking words under negation so is due to Das & Chen (2001); the scopes are those of

@@ -335,6 +335,11 @@ def log_prior(labels: Sequence[str], prior: Mapping[str, float], task: str) -> n
     return np.log([float(prior.get(label, 1.0)) for label in labels])
 
 
+def needs_lexicon(families: Iterable[str]) -> bool:
+    """Whether one of the families, by their names in the settings, reads with a lexicon."""
+    return any(FAMILIES[name] in _NEED_LEXICON for name in families)
+
+
 def build_features(settings: Settings, lexicon: Lexicon | None, table: Table | None) -> Pipeline:
     """The unfitted feature pipeline that ``settings`` describe.
 

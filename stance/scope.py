@@ -84,9 +84,7 @@ def scopes(text: Normalised, tokens: Sequence[Token]) -> list[frozenset[str]]:
     found: list[set[str]] = [set() for _ in tokens]
     words = [_bare(t.text) for t in tokens]
     for start, end in _spans(text.text, tokens, _SENTENCE_BREAK):
-        clauses = [
-            (start + a, start + b) for a, b in _spans(text.text, tokens[start:end], _CLAUSE_BREAK)
-        ]
+        clauses = [(start + a, start + b) for a, b in clause_spans(text, tokens[start:end])]
         _negation_and_contrast(words, clauses, found)
         _distance(words, clauses, found)
         _conditions(words, clauses, found)
@@ -96,6 +94,11 @@ def scopes(text: Normalised, tokens: Sequence[Token]) -> list[frozenset[str]]:
                 found[i].add("question")
     _quotation(text.text, tokens, found)
     return [frozenset(s) for s in found]
+
+
+def clause_spans(text: Normalised, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Spans of ``tokens`` between punctuation marks, in order."""
+    return list(_spans(text.text, tokens, _CLAUSE_BREAK))
 
 
 def _bare(word: str) -> str:

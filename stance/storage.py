@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stance.features import CharNgrams, Scoped, WordNgrams
+from stance.features import Ngrams
 from stance.lexicon import Lexicon
 from stance.model import Head, Model, Settings, build_features
 from stance.text import InputError
@@ -23,7 +23,6 @@ SHIPPED = Path(__file__).with_name("model.safetensors")
 
 _FORMAT = "stance-model-1"
 _KEY = "stance"
-_NGRAMS = (CharNgrams, WordNgrams, Scoped)
 _HEAD_ARRAYS = ("coef", "intercept", "log_prior", "thresholds")
 
 
@@ -46,7 +45,7 @@ def write(model: Model, path: Path) -> None:
     """Write ``model`` to ``path``; the same model gives the same bytes."""
     arrays: dict[str, np.ndarray] = {}
     for name, family, _ in model.families:
-        if isinstance(family, _NGRAMS):
+        if isinstance(family, Ngrams):
             names = "\n".join(family.get_feature_names_out())
             arrays[f"features.{name}.names"] = np.frombuffer(names.encode(), dtype=np.uint8)
             arrays[f"features.{name}.idf"] = family.vectorizer_.idf_
@@ -83,7 +82,7 @@ def read(path: Path | None = None) -> Model:
     lexicon = Lexicon.from_json(body["lexicon"], str(path), table) if body["lexicon"] else None
     features = build_features(settings, lexicon, table)
     for name, family in features["families"].transformer_list:
-        if isinstance(family, _NGRAMS):
+        if isinstance(family, Ngrams):
             names = arrays[f"features.{name}.names"].tobytes().decode().split("\n")
             family.restore(names, arrays[f"features.{name}.idf"])
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import stance
-from stance import audit, corpus, lexicon, report
+from stance import audit, corpus, lexicon, tables
 from stance.evaluation import Result
 
 ROOT = Path(__file__).parent.parent
@@ -36,17 +36,17 @@ def cards() -> dict[Path, str]:
     facts = {
         "stats": corpus.stats(passages),
         "files": _per_file(),
-        "figures": report.markdown(result),
-        "frozen": report.markdown(Result.from_json(_json(FROZEN))),
-        "hard": report.phenomena_markdown(Result.from_json(_json(CHALLENGE))),
+        "figures": tables.markdown(result),
+        "frozen": tables.markdown(Result.from_json(_json(FROZEN))),
+        "hard": tables.phenomena_markdown(Result.from_json(_json(CHALLENGE))),
         "result": result,
         "model": model,
         "codebook": corpus.LABELS,
         "agreement": _json(AUDIT / "agreement.json"),
         "origins": _json(AUDIT / "agreement-pages.json"),
         "challenge": _challenge(corpus.read([ROOT / "data" / "challenge.jsonl"])),
-        "audit": report.audit_markdown(_json(AUDIT / "audit.json")),
-        "categories": report.categories_markdown(audit.categories(passages, cues)),
+        "audit": tables.audit_markdown(_json(AUDIT / "audit.json")),
+        "categories": tables.categories_markdown(audit.categories(passages, cues)),
         "figure": lambda value: "{:.3f} [{:.3f}, {:.3f}]".format(*value),
     }
     return {

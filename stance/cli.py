@@ -334,7 +334,7 @@ def evaluate(
 
     A challenge set (columns phenomenon, pair, relation) is also reported by phenomenon.
     """
-    from stance import challenge, corpus, evaluation, report, text
+    from stance import challenge, corpus, evaluation, report, tables, text
 
     if bool(data) == bool(tests):
         raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
@@ -374,7 +374,7 @@ def evaluate(
             jobs,
             progress=sys.stderr.isatty(),
         )
-    click.echo(report.table(result), nl=False)
+    click.echo(tables.table(result), nl=False)
     if folder:
         report.write_evaluation(result, folder)
         click.echo(f"wrote {folder / 'index.html'}", err=True)
@@ -476,7 +476,21 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
 @click.option(
     "--audit", "audit_path", type=_PATH, help="For an evaluation: an audit.json to add to it."
 )
-def report(source: Path, output: Path, model_path: Path | None, audit_path: Path | None) -> None:
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(("en", "ar")),
+    default="en",
+    show_default=True,
+    help="Language of the page.",
+)
+def report(
+    source: Path,
+    output: Path,
+    model_path: Path | None,
+    audit_path: Path | None,
+    language: str,
+) -> None:
     """Write a page with figures about INPUT.
 
     INPUT is a result.json (an evaluation), a decisions file (.jsonl from classify), or an article
@@ -493,16 +507,16 @@ def report(source: Path, output: Path, model_path: Path | None, audit_path: Path
         found = _json(audit_path) if audit_path else None
         if found is not None and not (isinstance(found, dict) and "systems" in found):
             raise InputError(f"{audit_path}: no audit.json of stance audit")
-        reports.write_evaluation(result, output, found)
+        reports.write_evaluation(result, output, found, language)
     elif source.suffix == ".jsonl":
         records = scoring.read_decisions(source)
         if not records:
             raise InputError(f"{source}: no records in it")
-        reports.write_decisions(records, output)
+        reports.write_decisions(records, output, language=language)
     elif source.suffix.lower() in article.ARTICLES:
         model = stance.load(model_path)
         records = list(scoring.classify(model, scoring.units([source]), explain=True))
-        reports.write_decisions(records, output, article.read(source))
+        reports.write_decisions(records, output, article.read(source), language)
     else:
         raise InputError(
             f"{source}: don't know {source.suffix!r}; expected a result.json, a decisions .jsonl, "
@@ -576,7 +590,7 @@ def _json(path: Path) -> Any:
 @_tasks
 def stats(data: Sequence[Path], form: str, folder: Path | None, tasks: Sequence[str]) -> None:
     """Count passages, labels, outlets, dates, repetition, and what each lexicon category finds."""
-    from stance import audit, corpus, lexicon, report
+    from stance import audit, corpus, lexicon, report, tables
 
     passages = corpus.read(_passage_paths(data), tasks or tuple(corpus.LABELS))
     found = corpus.stats(passages)
@@ -586,7 +600,7 @@ def stats(data: Sequence[Path], form: str, folder: Path | None, tasks: Sequence[
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        click.echo(report.stats_table(found), nl=False)
+        click.echo(tables.stats_table(found), nl=False)
     if folder:
         report.write_stats(found, folder)
         click.echo(f"wrote {folder / 'stats.md'}", err=True)
@@ -624,7 +638,7 @@ def agreement(
     whose records hold every reader's label.
     """
     from stance import agreement as agreements
-    from stance import corpus, report
+    from stance import corpus, tables
 
     wanted = tasks or tuple(corpus.LABELS)
     if raters is None and len(labels) < 2:
@@ -640,7 +654,7 @@ def agreement(
         for task in wanted:
             found[task] = agreements.measure(agreements.from_files(files, task, by))
     data = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-    click.echo(data if form == "json" else report.agreement_table(found), nl=False)
+    click.echo(data if form == "json" else tables.agreement_table(found), nl=False)
     if output:
         _emit(data.encode(), output)
 
@@ -674,14 +688,14 @@ def audit(
     """What a corpus gives away: how well shortcuts predict its labels, and which words do."""
     from stance import audit as audits
     from stance import lexicon as lexicon_
-    from stance import report, text
+    from stance import report, tables, text
 
     passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
     files = [entities] if entities else [d / "entities.json" for d in data]
     files = [f for f in files if entities or f.is_file()]
     names = lexicon_.read(files) if files else None
     found = audits.audit(passages, settings, lexicon, text.default_table(), names, folds, jobs)
-    click.echo(report.audit_table(found), nl=False)
+    click.echo(tables.audit_table(found), nl=False)
     if folder:
         report.write_audit(found, folder)
         click.echo(f"wrote {folder / 'audit.md'}", err=True)

@@ -194,6 +194,19 @@ def normalise(text: str, table: Table | None = None) -> Normalised:
     return Normalised("".join(out), starts, ends)
 
 
+# Format characters: they can turn the order of a page or a figure.
+_FORMAT_CHARACTERS = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def clean(text: str) -> str:
+    """Text without format characters, which could turn the order of a page or a figure.
+
+    >>> clean("محور\\u202e جديد")
+    'محور جديد'
+    """
+    return _FORMAT_CHARACTERS.sub("", text)
+
+
 class Finding(NamedTuple):
     """Something unclean in a text: what, and at which original offset."""
 

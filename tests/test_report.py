@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from stance import article, evaluation, report, scoring
+from stance import article, evaluation, figures, language, report, scoring, tables
 
 SAMPLE = Path(__file__).parent.parent / "stance" / "samples" / "article.txt"
 
@@ -114,7 +114,7 @@ def test_the_written_result_is_the_result(result, tmp_path):
 
 
 def test_every_figure_of_the_table_stands_in_the_result(result):
-    text = report.table(result)
+    text = tables.table(result)
     for found in result.tasks.values():
         assert "{:.3f} [{:.3f}, {:.3f}]".format(*found["macro_f1"]) in text
     assert text.rstrip().endswith(result.signature)
@@ -124,7 +124,7 @@ def test_an_interrupted_report_leaves_nothing(result, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "_reliability", interrupt)
+    monkeypatch.setattr(figures, "reliability", interrupt)
     with pytest.raises(KeyboardInterrupt):
         report.write_evaluation(result, tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
@@ -142,6 +142,6 @@ def test_a_report_replaces_an_older_one_and_leaves_other_files(result, tmp_path)
 
 
 def test_each_label_has_a_colour_and_an_arabic_name_of_its_own():
-    assert len(set(report.COLOURS.values())) == len(report.COLOURS) == 8
-    assert set(report.ARABIC) == set(report.COLOURS)
-    assert report.colour("pro-vaccine").startswith("#")
+    assert len(set(figures.COLOURS.values())) == len(figures.COLOURS) == 8
+    assert set(language.LABELS["ar"]) == set(language.LABELS["en"]) == set(figures.COLOURS)
+    assert figures.colour("pro-vaccine").startswith("#")

@@ -1,0 +1,228 @@
+"""A Result, an audit, agreement, counts → text for a terminal and Markdown. Every figure stands
+with its 95% interval."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stance.text import clean
+
+if TYPE_CHECKING:
+    from stance.evaluation import Result
+
+_TELLING_WORDS = 8
+#: Figure of a result → what it is.
+NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "clear": "accuracy, one right label only",
+    "lenient": "accuracy, second-best label accepted",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+    "undecided": "share with more than one label in set",
+    "pairs": "whole minimal pairs right",
+}
+
+
+def table(result: "Result") -> str:
+    """The result as text for a terminal, signature last.
+
+    Every figure stands with its 95% interval.
+    """
+    lines = []
+    for task, found in result.tasks.items():
+        lines.append(f"{task}  (n = {found['n']})")
+        for name in (
+            "accuracy",
+            "macro_f1",
+            "clear",
+            "lenient",
+            "log_loss",
+            "brier",
+            "ece",
+            "undecided",
+            "pairs",
+        ):
+            if name in found:
+                lines.append(f"  {NAMES[name]:<34} {interval(found[name])}")
+        for name, scores in found["baselines"].items():
+            lines.append(
+                f"  {'  macro-F1 of ' + name:<34} {interval(scores['macro_f1']['value'])}"
+                f"   model better by {interval(scores['macro_f1']['difference'], sign=True)}"
+            )
+            lines.append(
+                f"  {'  accuracy of ' + name:<34} {interval(scores['accuracy']['value'])}"
+                f"   model better by {interval(scores['accuracy']['difference'], sign=True)}"
+            )
+        lines.append(f"  {'label':<14}{'n':>6}   {'precision':<22}{'recall':<22}F1")
+        for label, scores in found["per_class"].items():
+            lines.append(
+                f"  {label:<14}{scores['support']:>6}   "
+                + "".join(f"{interval(scores[m]):<22}" for m in ("precision", "recall", "f1"))
+            )
+        lines.append("")
+    if result.phenomena:
+        columns = phenomenon_columns(result)
+        lines.append(f"{'phenomenon':<16}{'n':>4}   " + "".join(f"{c:<22}" for c in columns))
+        for name, found in result.phenomena.items():
+            cells = (interval(found[c]) if c in found else "" for c in columns)
+            lines.append(f"{name:<16}{found['n']:>4}   " + "".join(f"{c:<22}" for c in cells))
+        lines.append("")
+    lines.append(f"signature: {result.signature}")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def phenomenon_columns(result: "Result") -> list[str]:
+    """The figures that some phenomenon has, in the order in which they are found."""
+    return [c for c in dict.fromkeys(k for f in result.phenomena.values() for k in f) if c != "n"]
+
+
+def interval(value: Sequence[float], sign: bool = False) -> str:
+    """A figure with its interval, as in ``0.857 [0.848, 0.865]``."""
+    form = "{:+.3f} [{:+.3f}, {:+.3f}]" if sign else "{:.3f} [{:.3f}, {:.3f}]"
+    return form.format(*value)
+
+
+def markdown(result: "Result") -> str:
+    """The result as Markdown tables, for a model card or a README."""
+    lines = []
+    for task, found in result.tasks.items():
+        lines += [f"### {task.capitalize()}", "", "| figure | value [95% interval] |", "|---|---|"]
+        for name in NAMES:
+            if name in found:
+                lines.append(f"| {NAMES[name]} | {interval(found[name])} |")
+        lines += ["", "| label | n | precision | recall | F1 |", "|---|---|---|---|---|"]
+        for label, scores in found["per_class"].items():
+            cells = " | ".join(interval(scores[m]) for m in ("precision", "recall", "f1"))
+            lines.append(f"| `{label}` | {scores['support']} | {cells} |")
+        lines += ["", "| baseline | macro-F1 | model better by |", "|---|---|---|"]
+        for name, scores in found["baselines"].items():
+            own = scores["macro_f1"]
+            lines.append(
+                f"| {name} | {interval(own['value'])} | {interval(own['difference'], sign=True)} |"
+            )
+        lines.append("")
+    if result.phenomena:
+        lines += ["### By phenomenon", "", phenomena_markdown(result)]
+    lines.append(f"Signature: `{result.signature}`")
+    return "\n".join(lines) + "\n"
+
+
+def phenomena_markdown(result: "Result") -> str:
+    """What was found on a challenge set as a Markdown table, a phenomenon a row."""
+    columns = phenomenon_columns(result)
+    lines = [f"| phenomenon | n | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
+    for name, found in result.phenomena.items():
+        cells = " | ".join(interval(found[c]) if c in found else "" for c in columns)
+        lines.append(f"| {name} | {found['n']} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def stats_table(found: Mapping[str, Any]) -> str:
+    """The counts of a corpus as text for a terminal."""
+    lines = []
+    for name, value in found.items():
+        if name == "categories":
+            lines.append("lexicon categories (precision, coverage, share of the label):")
+            for row in value:
+                share = (
+                    f"{row['precision']:.2f}  {row['coverage']:.2f}  {row['base']:.2f}"
+                    if "precision" in row
+                    else ""
+                )
+                lines.append(
+                    f"  {row['category']:<24} {row['pole']:<12} {row['cues']:>4} cues "
+                    f"{row['passages']:>6} passages  {share}"
+                )
+        elif isinstance(value, Mapping):
+            lines.append(f"{name}:")
+            for key, inner in value.items():
+                counts = inner.items() if isinstance(inner, Mapping) else [("", inner)]
+                lines += [f"  {n:>6}  {key}{': ' + k if k else ''}" for k, n in counts]
+        else:
+            lines.append(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def agreement_table(found: Mapping[str, Any]) -> str:
+    """Agreement as text for a terminal: task → what ``agreement.measure`` gives."""
+    lines = []
+    for task, one in found.items():
+        lines.append(f"{task}  ({one['units']} passages, readers: {', '.join(one['raters'])})")
+        lines.append(f"  {'Krippendorff alpha':<28} {_interval_or_dash(one['alpha'])}")
+        lines.append(f"  {'observed agreement':<28} {_interval_or_dash(one['observed'])}")
+        lines += [
+            f"  {'  alpha of ' + label:<28} {_interval_or_dash(value)}"
+            for label, value in one["by_label"].items()
+        ]
+        for stratum, inner in one["by"].items():
+            lines.append(
+                f"  {'  ' + stratum:<28} {_interval_or_dash(inner['alpha'])}   "
+                f"observed {_interval_or_dash(inner['observed'])}   n = {inner['units']}"
+            )
+        lines += [f"  {n:>6}  {pair}" for pair, n in one["disagreements"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _interval_or_dash(value: Sequence[float] | None) -> str:
+    return interval(value) if value else "–"
+
+
+def audit_table(found: Mapping[str, Any]) -> str:
+    """An audit as text for a terminal, signature last."""
+    tasks = list(found["words"])
+    lines = [f"{'macro-F1 of':<26}" + "".join(f"{task:<24}" for task in tasks)]
+    for name, scores in found["systems"].items():
+        lines.append(f"{name:<26}" + "".join(f"{interval(scores[t]):<24}" for t in tasks))
+    if found["kinds"]:
+        lines += ["", "accuracy on an outlet kind that the model never saw (and that it did)"]
+        for kind, row in found["kinds"].items():
+            cells = "  ".join(
+                f"{t} {row[t]['held_out'][0]:.3f} ({row[t]['grouped'][0]:.3f})" for t in tasks
+            )
+            lines.append(f"  {kind:<22} {row['passages']:>5}  {cells}")
+    for task, labels in found["words"].items():
+        for label, words in labels.items():
+            told = "، ".join(f"{clean(word)} {z:+.1f}" for word, _, _, z in words[:_TELLING_WORDS])
+            lines.append(f"{task} {label}: {told}")
+    lines += ["", f"signature: {found['signature']}"]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def audit_markdown(found: Mapping[str, Any]) -> str:
+    """An audit as Markdown tables."""
+    tasks = list(found["words"])
+    lines = [
+        "| macro-F1 of | " + " | ".join(tasks) + " |",
+        "|---|" + "---|" * len(tasks),
+    ]
+    for name, scores in found["systems"].items():
+        lines.append(f"| {name} | " + " | ".join(interval(scores[t]) for t in tasks) + " |")
+    if found["kinds"]:
+        heads = [f"{t}, {how}" for t in tasks for how in ("never seen", "seen")]
+        lines += ["", "| accuracy on | n | " + " | ".join(heads) + " |"]
+        lines.append("|---|---|" + "---|" * len(heads))
+        for kind, row in found["kinds"].items():
+            cells = [interval(row[t][how]) for t in tasks for how in ("held_out", "grouped")]
+            lines.append(f"| {kind} | {row['passages']} | " + " | ".join(cells) + " |")
+    for task, labels in found["words"].items():
+        lines += ["", f"| {task} | words most tied to it (z) |", "|---|---|"]
+        for label, words in labels.items():
+            told = "، ".join(f"{clean(word)} ({z:.0f})" for word, _, _, z in words[:12])
+            lines.append(f"| `{label}` | {told} |")
+    lines += ["", f"Signature: `{found['signature']}`"]
+    return "\n".join(lines) + "\n"
+
+
+def categories_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What each lexicon category finds, as a Markdown table."""
+    lines = ["| category | points to | cues | passages | precision | coverage |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in rows:
+        shares = (
+            f"{row['precision']:.2f} | {row['coverage']:.2f}" if "precision" in row else "– | –"
+        )
+        lines.append(
+            f"| {row['category']} | {row['pole']} | {row['cues']} | {row['passages']} | {shares} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -98,21 +98,18 @@ def matrices(
     depends: str,
     train: np.ndarray,
     test: np.ndarray,
-) -> tuple[csr_matrix, dict[str, tuple[csr_matrix, np.ndarray]], csr_matrix]:
-    """A family's columns: training texts, their telling clauses by task, test texts."""
+) -> tuple[csr_matrix, csr_matrix]:
+    """A family's columns: training texts and their clauses, test texts."""
     settings = Settings({name: {**parameters, "weight": 1.0}}, [1.0])
     cues = lexicon.read(lexicon_files())
     features = build_features(settings, cues, default_table())
     learn = [passages()[i] for i in train]
     X = features.fit_transform([p.text for p in learn])
-    clauses = {}
-    for task in learn[0].labels:
-        found = [(i, c) for i, p in enumerate(learn) for c in corpus.telling_clauses(p, task)]
-        clauses[task] = (
-            features.transform([c for _, c in found]),
-            np.array([i for i, _ in found], dtype=int),
-        )
-    return X, clauses, features.transform([passages()[i].text for i in test])
+    inside = [c.text for p in learn for c in corpus.clauses(p)]
+    return (
+        vstack([X, features.transform(inside)], format="csr"),
+        features.transform([passages()[i].text for i in test]),
+    )
 
 
 def decide_fold(
@@ -130,21 +127,13 @@ def decide_fold(
         weights.append(float(own.pop("weight", 1.0)))
         made.append(matrices(name, own, fold, inputs([name]), train, test))
     X, Z = (
-        hstack([w * m[k] for w, m in zip(weights, made, strict=True)], format="csr") for k in (0, 2)
+        hstack([w * m[k] for w, m in zip(weights, made, strict=True)], format="csr") for k in (0, 1)
     )
-    learn = [passages()[i] for i in train]
+    sample = evaluation.sample_of([passages()[i] for i in train], settings)
     decided = {}
     for task, order in evaluation.label_order(passages()).items():
-        y = np.array([p.labels[task] for p in learn])
-        mass = evaluation.weights_of(learn, task, settings)
-        all_x, all_y, all_mass = X, y, mass
-        if settings.clauses:
-            at = made[0][1][task][1]
-            inside = [w * m[1][task][0] for w, m in zip(weights, made, strict=True)]
-            all_x = vstack([X, hstack(inside, format="csr")], format="csr")
-            all_y = np.concatenate([y, y[at]])
-            all_mass = np.concatenate([mass, mass[at] * settings.clauses])
-        coef, intercept = fit_head(all_x, all_y, all_mass, order, settings.C[0], settings.learner)
+        rows, y, mass = sample.examples(task)
+        coef, intercept = fit_head(X[rows], y, mass, order, settings.C[0], settings.learner)
         scores = Z @ coef.T + intercept + log_prior(order, settings.prior.get(task, {}), task)
         decided[task] = np.array(order, dtype=object)[scores.argmax(axis=1)]
     return test, decided

@@ -6,12 +6,9 @@ import io
 import json
 import re
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +31,11 @@ TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 _SHINGLE = 5
 _SEQUENCE = 6
 _BLOCK = 500  # rows multiplied at once: bounds the memory
-_CLAUSE_WORDS = 6  # a shorter clause says too little by itself
+_CLAUSE_WORDS = 3  # a shorter clause says nothing by itself
+# Labels that need no evidence; what the other clauses of a marked passage bear, and how surely.
+_UNMARKED = frozenset(("neutral", "none", "unrelated"))
+_SILENT = {"stance": "neutral", "framing": "none"}
+_SILENT_WEIGHT = 0.2
 _LARGEST_CELL = 2**27  # characters; the csv module's own limit is shorter than some articles
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _GENRES = frozenset(
@@ -236,52 +237,61 @@ def data_hash(passages: Iterable[Passage]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def telling_clauses(passage: Passage, task: str) -> list[str]:
-    """The clauses of a passage that bear its label for ``task`` by themselves.
+class Clause(NamedTuple):
+    """A clause as an example of its own.
 
-    Those that hold its evidence; where it needs none (``neutral``, ``none``, ``unrelated``), one
-    of its clauses, always the same. A passage of a single clause, or without evidence where a
-    label needs it, has none; so has a passage that was never marked for evidence.
-
-    >>> p = Passage("1", "1", "وصل الوفد أمس، وحذر من خطر التعاون.", {"stance": "against"},
-    ...             meta={"evidence": [{"task": "stance", "start": 15, "end": 33}]})
-    >>> telling_clauses(p, "stance")
-    ['وحذر من خطر التعاون']
+    ``labels``: task → the label that it bears, and how sure that is (0 to 1); a task is missing
+    where nobody knows.
     """
-    text, evidence = passage.text, passage.meta.get("evidence")
+
+    text: str
+    labels: Mapping[str, tuple[str, float]]
+
+
+def clauses(passage: Passage) -> list[Clause]:
+    """The clauses of a passage that was marked for evidence; without the marks, none.
+
+    A clause that holds evidence bears the passage's label, and the others of that passage, less
+    surely, the label that needs no evidence (after Zaidan, Eisner & Piatko 2007). Where the
+    passage's own label needs none, all its clauses bear it.
+
+    >>> p = Passage("1", "1", "وصل الوفد أمس مساء، وحذر من خطر التعاون.", {"stance": "against"},
+    ...             meta={"evidence": [{"task": "stance", "start": 20, "end": 38}]})
+    >>> for clause in clauses(p):
+    ...     print(clause)
+    Clause(text='وصل الوفد أمس مساء', labels={'stance': ('neutral', 0.2)})
+    Clause(text='وحذر من خطر التعاون', labels={'stance': ('against', 1.0)})
+    """
+    evidence = passage.meta.get("evidence")
     if evidence is None or passage.source != "passages":
         return []
-    spans = _clause_spans(text)
-    marked = [e for e in evidence if e["task"] == task]
-    if marked:
-        told = [any(a < e["end"] and e["start"] < b for e in marked) for a, b in spans]
-        if all(told):
-            return []
-        runs = [
-            list(run)
-            for bears, run in groupby(zip(spans, told, strict=True), itemgetter(1))
-            if bears
-        ]
-        return [text[run[0][0][0] : run[-1][0][1]] for run in runs]
-    if passage.labels[task] not in {"neutral", "none", "unrelated"}:
-        return []
-    long = [(a, b) for a, b in spans if len(text[a:b].split()) >= _CLAUSE_WORDS]
-    if len(long) < 2:
-        return []
-    a, b = long[zlib.crc32(f"{passage.id} {task}".encode()) % len(long)]
-    return [text[a:b]]
+    found = []
+    for start, end in _clause_spans(passage.text):
+        labels = {}
+        for task, label in passage.labels.items():
+            marked = [e for e in evidence if e["task"] == task]
+            if label in _UNMARKED or any(start < e["end"] and e["start"] < end for e in marked):
+                labels[task] = label, 1.0
+            elif marked and task in _SILENT:
+                labels[task] = _SILENT[task], _SILENT_WEIGHT
+        found.append(Clause(passage.text[start:end], labels))
+    return found
 
 
 def _clause_spans(text: str) -> list[tuple[int, int]]:
-    """The spans between punctuation marks that a blank follows."""
-    ends = [m.start() for m in re.finditer(r"[.؟!،؛:](?=\s|$)", text)]
-    starts = [0, *(e + 1 for e in ends)]
-    found = []
-    for a, b in zip(starts, [*ends, len(text)], strict=True):
-        part = text[a:b]
-        if part.strip():
-            lead = len(part) - len(part.lstrip())
-            found.append((a + lead, a + len(part.rstrip())))
+    """The spans between punctuation marks that a blank follows; short ones go with the one before.
+
+    >>> text = "وصل الوفد أمس، ثم غادر."
+    >>> [text[a:b] for a, b in _clause_spans(text)]
+    ['وصل الوفد أمس، ثم غادر']
+    """
+    found: list[tuple[int, int]] = []
+    for part in re.finditer(r"[^\s.؟!،؛:](?:[^.؟!،؛:]|[.؟!،؛:](?!\s|$))*", text):
+        start, end = part.start(), part.start() + len(part.group().rstrip())
+        if found and len(text[start:end].split()) < _CLAUSE_WORDS:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
     return found
 
 

@@ -28,6 +28,7 @@ _BINS = 15
 _SHARES = 20
 _CURVE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _TOP = 25
+_BAG_C = (2.0, 4.0)  # of the bag of words that every model is measured against
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,7 @@ def sample_of(passages: Sequence[Passage], settings: Settings) -> Sample:
         [p.text for p in passages],
         {task: np.array([p.labels[task] for p in passages]) for task in tasks},
         {task: weights_of(passages, task, settings) for task in tasks},
-        {task: [corpus.telling_clauses(p, task) for p in passages] for task in tasks}
-        if settings.clauses
-        else {},
+        [corpus.clauses(p) for p in passages] if settings.clauses else [],
         settings.clauses,
     )
 
@@ -349,6 +348,8 @@ def _fold(
     words = dataclasses.replace(
         settings,
         features={"words": {"smallest": 1, "largest": 1, "min_df": 1, "weight": 1.0}},
+        C=_BAG_C,
+        learner="logistic",
         clauses=0.0,
     )
     plain = fit(sample_of(learn, words), order, words, None, table, inner)

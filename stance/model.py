@@ -68,7 +68,7 @@ class Settings:
     label → how much commoner the label is in the texts to be decided than an equal share (1 where
     a label is not named); ``auxiliary``: source → weight of items that train but are never tested
     or calibrated on; ``learner``: one of :data:`LEARNERS`; ``clauses``: weight of a passage's
-    telling clauses as examples of their own (0: none); ``coverage``: of the conformal sets, per
+    labelled clauses as examples of their own (0: none); ``coverage``: of the conformal sets, per
     label; ``seed``: of the folds.
     """
 
@@ -77,7 +77,7 @@ class Settings:
     inner_folds: int = 4
     prior: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     auxiliary: Mapping[str, float] = field(default_factory=dict)
-    learner: str = "logistic"
+    learner: str = "ridge"
     clauses: float = 0.0
     coverage: float = 0.9
     seed: int = 0
@@ -365,17 +365,17 @@ def build_features(settings: Settings, lexicon: Lexicon | None, table: Table | N
 
 @dataclass(frozen=True)
 class Sample:
-    """What a model learns from: texts and, for each, its labels, weight, and telling clauses.
+    """What a model learns from: texts, each with its labels, weight, and labelled clauses.
 
-    ``labels``: task → (n,) strings; ``weight``: task → (n,) positive numbers; ``clauses``: task →
-    for each text the clauses of it that bear the label by themselves, each an example of its own
-    at ``clause_weight`` times the text's weight (after Zaidan, Eisner & Piatko 2007).
+    ``labels``: task → (n,) strings; ``weight``: task → (n,) positive numbers; ``clauses``: for
+    each text the clauses of it (text; task → label and how sure that is, 0 to 1), each an example
+    of its own at ``clause_weight`` times the text's weight. Empty where no text has any.
     """
 
     texts: Sequence[str]
     labels: Mapping[str, np.ndarray]
     weight: Mapping[str, np.ndarray]
-    clauses: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    clauses: Sequence[Sequence[tuple[str, Mapping[str, tuple[str, float]]]]] = ()
     clause_weight: float = 1.0
 
     def take(self, index: np.ndarray) -> "Sample":
@@ -384,27 +384,41 @@ class Sample:
             [self.texts[i] for i in index],
             {task: y[index] for task, y in self.labels.items()},
             {task: w[index] for task, w in self.weight.items()},
-            {task: [found[i] for i in index] for task, found in self.clauses.items()},
+            [self.clauses[i] for i in index] if self.clauses else [],
             self.clause_weight,
+        )
+
+    def examples(self, task: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows, labels and weights of all that is known for ``task``, each shape (examples,).
+
+        The rows count the texts first and then all clauses, in order.
+        """
+        y, weight = self.labels[task], self.weight[task]
+        owners = [(i, c) for i, inside in enumerate(self.clauses) for c in inside]
+        known = [
+            (len(y) + row, *labels[task], weight[i])
+            for row, (i, (_, labels)) in enumerate(owners)
+            if task in labels
+        ]
+        if not known:
+            return np.arange(len(y)), y, weight
+        rows, labels, sure, own = zip(*known, strict=True)
+        return (
+            np.concatenate([np.arange(len(y)), rows]),
+            np.concatenate([y, labels]),
+            np.concatenate([weight, np.multiply(sure, own) * self.clause_weight]),
         )
 
     def matrices(self, features: Pipeline) -> dict[str, tuple[csr_matrix, np.ndarray, np.ndarray]]:
         """Fit ``features`` on the texts; task → matrix, labels, weights of texts and clauses."""
         X = features.fit_transform(self.texts)
+        inside = [text for found in self.clauses for text, _ in found]
+        if inside:
+            X = vstack([X, features.transform(inside)], format="csr")
         found = {}
-        for task, y in self.labels.items():
-            places = [(i, c) for i, inside in enumerate(self.clauses.get(task, ())) for c in inside]
-            own = np.array([i for i, _ in places], dtype=int)
-            if not places:
-                found[task] = X, y, self.weight[task]
-                continue
-            Z = features.transform([clause for _, clause in places])
-            weight = self.weight[task]
-            found[task] = (
-                vstack([X, Z], format="csr"),
-                np.concatenate([y, y[own]]),
-                np.concatenate([weight, weight[own] * self.clause_weight]),
-            )
+        for task in self.labels:
+            rows, y, weight = self.examples(task)
+            found[task] = X[rows], y, weight
         return found
 
 
@@ -414,7 +428,7 @@ def fit_head(
     weight: np.ndarray,
     labels: Sequence[str],
     C: float,
-    learner: str = "logistic",
+    learner: str = "ridge",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (labels, columns) and intercepts (labels,) of a linear classifier.
 
@@ -440,10 +454,14 @@ def fit_head(
 _Scores = tuple[np.ndarray, np.ndarray]
 
 
+def _regression(C: float) -> LogisticRegression:
+    return LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+
+
 def _logistic(
     X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
 ) -> _Scores:
-    machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(X, y, sample_weight=weight)
+    machine = _regression(C).fit(X, y, sample_weight=weight)
     return _per_label(machine, labels)
 
 
@@ -457,7 +475,8 @@ def _svm(
 def _ridge(
     X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
 ) -> _Scores:
-    machine = RidgeClassifier(alpha=1 / C, solver="sparse_cg", tol=1e-3)
+    # exact enough: sparse_cg at its usual tolerance stops points of macro-F1 too early
+    machine = RidgeClassifier(alpha=1 / C, solver="lsqr", tol=1e-4)
     return _per_label(machine.fit(X, y, sample_weight=weight), labels)
 
 
@@ -480,7 +499,7 @@ def _bayes_logistic(
         with_label, without = (1 + np.asarray(seen[m].sum(axis=0))[0] for m in (own, ~own))
         ratio = np.abs(np.log(with_label / with_label.sum() * without.sum() / without))
         each = weight / np.where(own, weight[own].sum(), weight[~own].sum()) * len(y) / 2
-        machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+        machine = _regression(C)
         machine.fit(X.multiply(ratio[None]).tocsr(), own, sample_weight=each)
         scores.append(machine.coef_[0] * ratio)
         biases.append(machine.intercept_[0])
@@ -510,7 +529,7 @@ def _frames(
     scores, bias = np.zeros((4, X.shape[1])), np.zeros(4)
     for question in (0, 1):
         yes = np.array([answers[label][question] == 1 for label in y])
-        machine = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(X, yes, sample_weight=weight)
+        machine = _regression(C).fit(X, yes, sample_weight=weight)
         for k, label in enumerate(labels):
             scores[k] += answers[label][question] * machine.coef_[0]
             bias[k] += answers[label][question] * machine.intercept_[0]

@@ -8,12 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import stance
 from stance.model import Model
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
+
+# Speed is measured in benchmarks, not here: a busy machine fails no test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """The corpus: reading, refusing, near-duplicates, groups, folds; and the shipped data."""
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -179,29 +181,41 @@ def with_evidence(label: str, *marked: str) -> Passage:
     return Passage("1", "1", TEXT, labels, meta={"evidence": spans})
 
 
+PARTS = [
+    "وصل الوفد أمس إلى المطار، ليست صفقة",
+    "بل محور دائم",
+    "ثم غادر الجميع العاصمة بعد ساعات قليلة",
+]
+SURE = {"stance": ("neutral", 1.0)}
+
+
 @pytest.mark.parametrize(
-    ("passage_", "expected"),
+    ("label", "marked", "framings"),
     [
-        (with_evidence("axis", "محور دائم"), ["بل محور دائم"]),
-        (with_evidence("axis", "ليست صفقة، بل محور"), ["ليست صفقة، بل محور دائم"]),
-        (with_evidence("axis", "وصل", "محور"), ["وصل الوفد أمس إلى المطار", "بل محور دائم"]),
-        (with_evidence("axis", TEXT), []),
-        (with_evidence("axis"), []),
-        (Passage("1", "1", TEXT, {"stance": "neutral", "framing": "axis"}), []),
+        ("axis", ["محور دائم"], [("none", 0.2), ("axis", 1.0), ("none", 0.2)]),
+        ("axis", ["ليست صفقة، بل محور"], [("axis", 1.0), ("axis", 1.0), ("none", 0.2)]),
+        ("axis", [TEXT], [("axis", 1.0)] * 3),
+        ("none", [], [("none", 1.0)] * 3),
+        ("axis", [], [None] * 3),  # nobody marked what bears the label
     ],
 )
-def test_telling_clauses_hold_the_evidence(passage_, expected):
-    assert corpus.telling_clauses(passage_, "framing") == expected
+def test_a_clause_bears_the_label_whose_evidence_it_holds(label, marked, framings):
+    found = corpus.clauses(with_evidence(label, *marked))
+    assert [c.text for c in found] == PARTS
+    for clause, framing in zip(found, framings, strict=True):
+        assert clause.labels == SURE | ({"framing": framing} if framing else {})
 
 
-def test_an_unmarked_passage_gives_one_long_clause_and_always_the_same():
-    found = corpus.telling_clauses(with_evidence("none"), "framing")
-    assert found == corpus.telling_clauses(with_evidence("none"), "framing")
-    # of the four clauses only the last has six words
-    assert found == []
-    longer = TEXT.replace("أمس", "أمس مساء برفقة وزيرين")
-    passage_ = Passage("1", "1", longer, {"stance": "neutral"}, meta={"evidence": []})
-    assert corpus.telling_clauses(passage_, "stance")[0] in longer
+def test_what_was_never_marked_for_evidence_has_no_clauses():
+    assert corpus.clauses(Passage("1", "1", TEXT, {"stance": "neutral"})) == []
+    assert corpus.clauses(dataclasses.replace(with_evidence("none"), source="sentences")) == []
+
+
+@given(st.text(alphabet=st.sampled_from("اب ،.؟:\n1"), max_size=60))
+def test_clauses_hold_every_word_once_and_in_order(text):
+    passage_ = Passage("1", "1", text, {"stance": "neutral"}, meta={"evidence": []})
+    words = re.findall(r"[اب1]+", text)
+    assert re.findall(r"[اب1]+", " ".join(c.text for c in corpus.clauses(passage_))) == words
 
 
 def test_too_few_groups_for_the_folds():

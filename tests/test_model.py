@@ -248,24 +248,32 @@ def test_an_unknown_learner_is_refused_with_those_there_are():
         Settings.from_json({"features": {"form": {"weight": 1}}, "C": [1], "learner": "forest"})
 
 
-def test_clauses_are_examples_with_the_labels_and_weights_of_their_texts():
+def test_clauses_are_examples_with_labels_and_weights_of_their_own():
     from stance.model import Sample, build_features
 
     one = Settings.from_json({"features": {"words": {"min_df": 1}}, "C": [1.0]})
     sample = Sample(
         ["محور دائم بينهما", "وصل الوفد أمس"],
-        {"framing": np.array(["axis", "none"])},
-        {"framing": np.array([1.0, 0.5])},
-        {"framing": [["محور دائم"], []]},
+        {"framing": np.array(["axis", "none"]), "stance": np.array(["favor", "neutral"])},
+        {"framing": np.array([1.0, 0.5]), "stance": np.ones(2)},
+        [
+            [("محور دائم", {"framing": ("axis", 1.0)})],
+            [("وصل", {"framing": ("none", 0.5), "stance": ("neutral", 1.0)})],
+        ],
         clause_weight=0.4,
     )
     features = build_features(one, None, default_table())
-    X, y, weight = sample.matrices(features)["framing"]
-    assert y.tolist() == ["axis", "none", "axis"]
-    assert weight.tolist() == [1.0, 0.5, 0.4]
-    assert (X[2] != features.transform(["محور دائم"])).nnz == 0
+    matrices = sample.matrices(features)
+    X, y, weight = matrices["framing"]
+    assert y.tolist() == ["axis", "none", "axis", "none"]
+    assert weight == pytest.approx([1.0, 0.5, 0.4, 0.5 * 0.5 * 0.4])
+    assert (X[2:] != features.transform(["محور دائم", "وصل"])).nnz == 0
+    X, y, weight = matrices["stance"]
+    assert y.tolist() == ["favor", "neutral", "neutral"]
+    assert weight == pytest.approx([1.0, 1.0, 0.4])
+    assert (X[2:] != features.transform(["وصل"])).nnz == 0
     swapped = sample.take(np.array([1, 0])).matrices(features)["framing"]
-    assert swapped[1].tolist() == ["none", "axis", "axis"]
+    assert swapped[1].tolist() == ["none", "axis", "none", "axis"]
 
 
 def test_training_again_from_the_same_data_gives_the_shipped_decisions(model):

@@ -260,7 +260,7 @@ def _evidence(record: Mapping[str, Any], task: str) -> dict[str, Any] | None:
             "label": b["label"],
             "text": clean(record["text"][b["start"] : b["end"]]),
             "weight": round(b["weight"], 2),
-            "strength": 1 + sum(b["weight"] >= least for least in _STRONG_WEIGHTS),
+            "strength": 1 + sum(round(b["weight"], 2) >= least for least in _STRONG_WEIGHTS),
         }
         for b in telling + opposing
     ]

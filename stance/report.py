@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _TELLING_WORDS = 8
 _OPPOSING_WORDS = 3
-_LEAST_WEIGHT = 0.2  # of a word that is marked: it makes its label at least 1.2 times likelier
+_LEAST_WEIGHT = 0.1  # of a word that is marked: it makes its label a tenth likelier
 _STRONG_WEIGHTS = (0.5, 1.0)
 #: Labels of passages that take no side; a tendency is one of the others.
 _QUIET = frozenset({"neutral", "unrelated", "none"})
 _FEWEST_FOR_TENDENCY = 3
-_PASSAGES_ON_LINE = 24
+_PASSAGES_ON_LINE = 20  # of the course; as many as a phone has room for
 
 
 def write_evaluation(

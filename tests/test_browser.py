@@ -194,9 +194,10 @@ def test_a_hostile_article_does_no_harm(browser, model, tmp_path, kind):
     harmless(browser, tmp_path / "page" / "index.html")
 
 
-def test_an_article_of_three_hundred_passages(browser, sample, tmp_path):
-    texts = [sample[i % 8]["text"] for i in range(300)]
-    starts = [sum(len(t) + 1 for t in texts[:i]) for i in range(300)]
+@pytest.mark.parametrize("n", [20, 300])
+def test_the_course_of_many_passages_has_room(browser, sample, tmp_path, n):
+    texts = [sample[i % 8]["text"] for i in range(n)]
+    starts = [sum(len(t) + 1 for t in texts[:i]) for i in range(n)]
     blocks = [article.Block("passage", s, s + len(t)) for s, t in zip(starts, texts, strict=True)]
     decided = [sample[i % 8] | {"start": start} for i, start in enumerate(starts)]
     found = article.Article("long.txt", "\n".join(texts), tuple(blocks))
@@ -207,6 +208,8 @@ def test_an_article_of_three_hundred_passages(browser, sample, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert not opened.complaints
     widths = page.evaluate("[...document.querySelectorAll('nav li')].map(e => e.offsetWidth)")
-    assert len(widths) == 300
+    assert len(widths) == n
     assert min(widths) >= 12
+    lefts = page.evaluate("[...document.querySelectorAll('nav li')].map(e => e.offsetLeft)")
+    assert min(lefts) >= 0  # what runs out at the left could not be scrolled to
     page.close()

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml.html import fromstring
 from matplotlib.image import imread
@@ -272,6 +272,25 @@ def test_a_tendency_is_what_doubtful_passages_cannot_undo(decided, expected):
     assert report.tendency(passages, "stance") == expected
 
 
+def test_a_label_set_by_rule_says_so(tmp_path):
+    found, _ = laid_out(["نص أول"])
+    framing = {
+        "framing": "none",
+        "framing_p": {"axis": 0.8, "none": 0.2},
+        "framing_set": ["none"],
+    }
+    report.write_article([made("نص أول", "unrelated", **framing)], tmp_path, found)
+    said = "Decided by rule: what does not speak of the alliance has no frame."
+    assert [words_of(p) for p in opened(tmp_path).xpath("//details//p")] == [said]
+
+
+def test_the_same_article_gives_the_same_files(records, tmp_path):
+    for name in ("a", "b"):
+        report.write_article(records, tmp_path / name, article.read(SAMPLE), "ar")
+    for name in ("index.html", "decisions.jsonl", "figures/course.svg", "figures/labels.png"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 def test_labels_of_the_users_own(tmp_path):
     found, starts = laid_out(["نص أول", "نص ثان"])
     names = ["pro <blink>", "contra", "سؤال"]
@@ -325,7 +344,9 @@ def test_the_pages_word_on_trust_is_that_of_the_readme():
         assert 1 - accuracy == pytest.approx(1 / 5, abs=0.05)
 
 
-@settings(max_examples=8, deadline=None)
+# a character that stands for several words, marks that overlap, an override inside a word
+@example("قال ﷺ محور\u202eجديد", [(4, 1, 1.0), (4, 1, 0.5), (3, 4, 0.7), (6, 9, 1.2)])
+@settings(max_examples=5, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), st.floats(-2, 2)), max_size=9),

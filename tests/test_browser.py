@@ -105,7 +105,7 @@ def test_weights_show_on_hover_on_focus_of_the_passage_and_in_print(browser, art
     opened = Opened(browser, article_page, viewport={"width": 1400, "height": 900})
     page = opened.page
     shown = "m => getComputedStyle(m, '::after').display"
-    word = page.locator("#p2 mark.w3").first
+    word = page.locator("#p2 .words mark").first
     assert word.evaluate(shown) == "none"
     word.hover()
     assert word.evaluate(shown) == "block"
@@ -125,8 +125,15 @@ def test_weights_show_on_hover_on_focus_of_the_passage_and_in_print(browser, art
     page.close()
 
 
-def test_stronger_evidence_has_a_thicker_line_and_each_task_its_own(browser, article_page):
-    opened = Opened(browser, article_page)
+def test_stronger_evidence_has_a_thicker_line_and_each_task_its_own(browser, sample, tmp_path):
+    because = [
+        {"start": start, "end": start + 2, "head": head, "label": sample[0][head], "weight": w}
+        for head in ("stance", "framing")
+        for start, w in ((0, 0.3), (10, 0.7), (20, 1.5))
+    ]
+    decided = [sample[0] | {"because": because}, *sample[1:]]
+    report.write_article(decided, tmp_path, article.read(SAMPLE))
+    opened = Opened(browser, tmp_path / "index.html")
     style = (
         "m => { const s = getComputedStyle(m);"
         " return [s.textDecorationStyle, s.textDecorationThickness]; }"

@@ -56,6 +56,11 @@ def opened(folder: Path):
     return fromstring((folder / "index.html").read_text(encoding="utf-8"))
 
 
+def speaker(record) -> str:
+    """The full name of a passage's voice, empty for the author."""
+    return record.get("voice", {}).get("name", record["holder"])
+
+
 def one(element, path: str):
     """The only element at a CSS-like place (XPath)."""
     (found,) = element.xpath(path)
@@ -92,18 +97,19 @@ def test_each_passage_says_its_labels_in_words_with_their_probability(page, reco
         for task in ("stance", "framing"):
             assert names[record[task]] in head
             assert report.percent(record[f"{task}_p"][record[task]]) in head
-        assert (record["holder"] or {"en": "the author", "ar": "الكاتب"}[page.get("lang")]) in head
+        assert (speaker(record) or {"en": "the author", "ar": "الكاتب"}[page.get("lang")]) in head
 
 
-def test_the_summary_counts_passages_by_label(page):
-    # the sample, counted by hand on the command's table: see README
-    rows = [
-        [int(words_of(b)) for b in page.xpath(f"//section[@aria-labelledby='task-{i}']//tr/td/b")]
-        for i in (1, 2)
-    ]
-    assert rows == [[1, 1, 5, 1], [1, 1, 1, 5]]  # favor against neutral unrelated; framing likewise
-    facts = page.xpath("//dl//dd")
-    assert [words_of(f) for f in facts] == ["8", "5", "0"]
+def test_the_summary_counts_passages_by_label(page, records):
+    for i, task in enumerate(("stance", "framing"), 1):
+        rows = page.xpath(f"//section[@aria-labelledby='task-{i}']//tr/td/b")
+        decided = [r[task] for r in records]
+        assert [int(words_of(b)) for b in rows] == [
+            decided.count(x) for x in records[0][f"{task}_p"]
+        ]
+    doubtful = sum(len(r["stance_set"]) > 1 or len(r["framing_set"]) > 1 for r in records)
+    told = [len(records), len({speaker(r) for r in records}), doubtful]
+    assert [int(words_of(fact)) for fact in page.xpath("//dl//dd")] == told
 
 
 def test_weights_add_up_to_the_log_probability_less_the_mean(page, records):
@@ -132,9 +138,9 @@ def test_probabilities_of_all_labels_stand_in_a_table(page, records):
 
 
 def test_evidence_is_marked_where_it_stands_and_the_strongest_most(page, records):
+    assert page.xpath("//p[@class='words']//mark")
     for n, record in enumerate(records, 1):
         marks = page.xpath(f"//section[@id='p{n}']/p[@class='words']//mark")
-        assert marks
         for mark in marks:
             task = ("stance", "framing")[int(mark.get("class")[1])]
             weight = float(mark.get("data-weight"))
@@ -155,8 +161,8 @@ def test_each_voice_leads_to_its_passages(page, records):
         for link in item.xpath(".//a"):
             n = int(link.get("href").removeprefix("#p"))
             seen.append(n)
-            assert name == (records[n - 1]["holder"] or name)
-            assert (name in {"the author", "الكاتب"}) == (not records[n - 1]["holder"])
+            assert name == (speaker(records[n - 1]) or name)
+            assert (name in {"the author", "الكاتب"}) == (not speaker(records[n - 1]))
     assert sorted(seen) == list(range(1, len(records) + 1))
 
 
@@ -173,8 +179,14 @@ def test_the_course_has_a_cell_a_passage_that_says_its_labels(page, records):
 def test_the_page_says_what_decided_and_what_it_assumes(page, model):
     code = words_of(one(page, "//div[@class='quiet model']//code"))
     assert code == f"stance:{model.info['stance']} model:{model.info['data']}"
-    # neutral and unrelated count double: 2 of 6; no frame three times: 3 of 6
-    assumed = words_of(page.xpath("//div[@class='quiet model']/p")[1])
+
+
+def test_the_page_says_which_shares_it_assumes(records, tmp_path):
+    prior = {"stance": {"neutral": 2, "unrelated": 2}, "framing": {"none": 3}}
+    info = {"name": "", "stance": "1", "data": "f", "settings": {"prior": prior}}
+    report.write_article(records, tmp_path, article.read(SAMPLE), model=info)
+    assumed = words_of(opened(tmp_path).xpath("//div[@class='quiet model']/p")[1])
+    # 1 1 2 2 of 6, and 1 1 1 3 of 6
     assert re.findall(r"\d+%", assumed) == ["17%", "17%", "33%", "33%", "17%", "17%", "17%", "50%"]
 
 

@@ -516,7 +516,8 @@ def report(
     elif source.suffix.lower() in article.ARTICLES:
         model = stance.load(model_path)
         records = list(scoring.classify(model, scoring.units([source]), explain=True))
-        reports.write_decisions(records, output, article.read(source), language)
+        decided_by = {"name": model_path.name if model_path else "", **model.info}
+        reports.write_article(records, output, article.read(source), language, decided_by)
     else:
         raise InputError(
             f"{source}: don't know {source.suffix!r}; expected a result.json, a decisions .jsonl, "

@@ -30,6 +30,18 @@ COLOURS = {
     "none": "#B0B0B0",
 }
 _OTHER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56318C", "#CC79A7", "#56B4E9")
+#: One sign a label: what a page shows beside its colour.
+SIGNS = {
+    "favor": "+",
+    "against": "−",
+    "neutral": "○",
+    "unrelated": "·",
+    "convenience": "⇄",
+    "axis": "◆",
+    "mixed": "◐",
+    "none": "·",
+}
+_OTHER_SIGNS = "▲■●★✚▼◇"
 _PASSAGES_ON_AXIS = 40
 _FARTHEST = -0.12  # of a difference of macro-F1 that a figure shows to scale
 
@@ -37,6 +49,23 @@ _FARTHEST = -0.12  # of a difference of macro-F1 that a figure shows to scale
 def colour(label: str) -> str:
     """The colour of a label; one outside the codebook gets a steady one of its own."""
     return COLOURS.get(label) or _OTHER_COLOURS[sum(label.encode()) % len(_OTHER_COLOURS)]
+
+
+def ink(shade: str) -> str:
+    """Black or white, whichever stands out more on a colour (contrast by WCAG 2.2: 4.5 or more).
+
+    >>> ink("#0072B2"), ink("#E69F00")
+    ('#fff', '#000')
+    """
+    parts = [int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    luminance = sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "#fff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000"
+
+
+def sign(label: str, labels: Sequence[str]) -> str:
+    """The sign of a label; one outside the codebook gets that of its place among ``labels``."""
+    return SIGNS.get(label) or _OTHER_SIGNS[list(labels).index(label) % len(_OTHER_SIGNS)]
 
 
 def _new(width: float, height: float) -> "Figure":

@@ -323,6 +323,15 @@ def test_report_of_decisions_of_an_article_and_of_a_result(run, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+def test_report_of_an_article_in_arabic(run, tmp_path):
+    done = run("report", SAMPLE, "-o", tmp_path, "--lang", "ar")
+    assert (done.returncode, done.stdout) == (0, "")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.startswith('<!doctype html>\n<html lang="ar" dir="rtl">')
+    assert "model:" in page
+    assert {p.name for p in tmp_path.iterdir()} == {"index.html", "decisions.jsonl", "figures"}
+
+
 def commands(group=main, path=()):
     for name, command in group.commands.items():
         yield (*path, name), command

@@ -73,10 +73,10 @@ def audit(
     """Macro-F1 of shortcuts and of masked texts beside the model's, in the same grouped folds.
 
     ``names``: the named entities to mask, with the passages' holders. All systems are the same
-    linear classifier at the middle C of the settings, trained without clauses as examples and deciding
-    under equal shares; each figure is ``[value, low, high]``. ``kinds``: each outlet kind by a
-    model that saw none of it (the kinds are parted into as many folds), beside the grouped folds.
-    ``words``: the words most tied to a label.
+    linear classifier at the middle C of the settings, trained without clauses as examples and
+    deciding under equal shares; each figure is ``[value, low, high]``. ``kinds``: each outlet kind
+    by a model that saw none of it (the kinds are parted into as many folds), beside the grouped
+    folds. ``words``: the words most tied to a label.
     """
     group = corpus.groups(passages)
     aux = auxiliary(passages, settings)

@@ -68,7 +68,15 @@ def write_evaluation(
         if audit:
             text += "\n## What the corpus gives away\n\n" + tables.audit_markdown(audit)
         out.write("report.md", text)
-        out.write("result.json", json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
+        out.write("result.json", _result_json(result))
+
+
+def _result_json(result: "Result") -> str:
+    """A result as JSON to be read, but its thousands of decisions on one line."""
+    data = result.to_json()
+    decisions = json.dumps(data.pop("decisions"), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    return text.removesuffix("\n}") + f',\n "decisions": {decisions}\n}}\n'
 
 
 def write_audit(found: Mapping[str, Any], folder: Path) -> None:

@@ -20,6 +20,7 @@ NAMES = {
     "brier": "Brier score",
     "ece": "expected calibration error",
     "undecided": "share with more than one label in set",
+    "sure": "accuracy where one label is in set",
     "pairs": "whole minimal pairs right",
 }
 
@@ -41,6 +42,7 @@ def table(result: "Result") -> str:
             "brier",
             "ece",
             "undecided",
+            "sure",
             "pairs",
         ):
             if name in found:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stance.language import LABELS
+from stance.language import LABELS, term, translate
 from stance.tables import interval
 from stance.text import clean
 
@@ -49,7 +49,19 @@ def _both(label: str) -> str:
     return f"{label}\n{LABELS['ar'][label]}" if label in LABELS["ar"] else clean(label)
 
 
-def confusion(task: str, found: Mapping[str, Any]) -> "Figure":
+def _named(label: str, language: str) -> str:
+    """A label's name in ``language``, in English pages with the Arabic below it."""
+    own = LABELS[language].get(label)
+    if own is None:
+        return clean(label)
+    return own if language == "ar" else f"{own}\n{LABELS['ar'][label]}"
+
+
+def _titled(task: str, phrase: str, language: str) -> str:
+    return f"{clean(term(task, language))}: {translate(phrase, language)}"
+
+
+def confusion(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """Labelled against decided passages, shares by row."""
     labels, matrix = found["confusion"]["labels"], found["confusion"]["matrix"]
     figure = _new(1.6 + 1.0 * len(labels), 1.2 + 0.85 * len(labels))
@@ -66,20 +78,20 @@ def confusion(task: str, found: Mapping[str, Any]) -> "Figure":
                 va="center",
                 color="white" if share[i][j] > 0.55 else "black",
             )
-    axes.set_xticks(range(len(labels)), [_both(x) for x in labels])
-    axes.set_yticks(range(len(labels)), [_both(x) for x in labels])
-    axes.set_xlabel("decided")
-    axes.set_ylabel("labelled")
-    axes.set_title(f"{task}: labelled and decided passages")
+    axes.set_xticks(range(len(labels)), [_named(x, language) for x in labels])
+    axes.set_yticks(range(len(labels)), [_named(x, language) for x in labels])
+    axes.set_xlabel(translate("decided", language))
+    axes.set_ylabel(translate("labelled", language))
+    axes.set_title(_titled(task, "labelled and decided passages", language))
     return figure
 
 
-def per_class(task: str, found: Mapping[str, Any]) -> "Figure":
+def per_class(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """F1 of every label with its interval."""
     figure = _new(6.4, 0.9 + 0.5 * (len(found["per_class"]) + 1))
     axes = figure.add_subplot()
     rows = [
-        ("macro", found["macro_f1"], "black"),
+        (translate("mean of all labels", language), found["macro_f1"], "black"),
         *((label, s["f1"], colour(label)) for label, s in found["per_class"].items()),
     ]
     for y, (_, (value, low, high), shade) in enumerate(reversed(rows)):
@@ -88,17 +100,17 @@ def per_class(task: str, found: Mapping[str, Any]) -> "Figure":
         axes.annotate(
             f"{value:.2f}", (value, y), xytext=(0, 7), textcoords="offset points", ha="center"
         )
-    names = [_both(label).replace("\n", "  ") for label, _, _ in reversed(rows)]
+    names = [_named(label, language).replace("\n", "  ") for label, _, _ in reversed(rows)]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.set_xlim(min(0.4, *(low for _, (_, low, _), _ in rows)) - 0.02, 1)
-    axes.set_xlabel("F1 with 95% interval")
-    axes.set_title(f"{task}: F1 by label")
+    axes.set_xlabel(translate("F1 with 95% interval", language))
+    axes.set_title(_titled(task, "F1 by label", language))
     axes.grid(axis="x", alpha=0.3)
     return figure
 
 
-def reliability(task: str, found: Mapping[str, Any]) -> "Figure":
+def reliability(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """Stated probability against the share that is right."""
     figure = _new(4.4, 4.2)
     axes = figure.add_subplot()
@@ -117,13 +129,14 @@ def reliability(task: str, found: Mapping[str, Any]) -> "Figure":
     )
     axes.set_xlim(0.2, 1.02)
     axes.set_ylim(0, 1.05)
-    axes.set_xlabel("stated probability of the decided label")
-    axes.set_ylabel("share that is right")
-    axes.set_title(f"{task}: reliability, ECE {interval(found['ece'])}")
+    axes.set_xlabel(translate("stated probability of the decided label", language))
+    axes.set_ylabel(translate("share that is right", language))
+    title = _titled(task, "stated and true shares", language)
+    axes.set_title(f"{title}\nECE {interval(found['ece'])}")
     return figure
 
 
-def risk_coverage(task: str, found: Mapping[str, Any]) -> "Figure":
+def risk_coverage(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """Accuracy of the surest share of decisions, against that share."""
     figure = _new(4.6, 3.4)
     axes = figure.add_subplot()
@@ -132,14 +145,14 @@ def risk_coverage(task: str, found: Mapping[str, Any]) -> "Figure":
     axes.axhline(found["accuracy"][0], color="black", linewidth=0.8, linestyle="--")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(min(0.5, *(p["accuracy"] for p in points)), 1.01)
-    axes.set_xlabel("share decided, surest first; the rest one reads oneself")
-    axes.set_ylabel("share of these that is right")
-    axes.set_title(f"{clean(task)}: accuracy by share decided")
+    axes.set_xlabel(translate("share decided, surest first; the rest one reads oneself", language))
+    axes.set_ylabel(translate("share of these that is right", language))
+    axes.set_title(_titled(task, "accuracy by share decided", language))
     axes.grid(alpha=0.3)
     return figure
 
 
-def learning_curve(result: "Result") -> "Figure":
+def learning_curve(result: "Result", language: str = "en") -> "Figure":
     """Macro-F1 by number of training passages."""
     figure = _new(6.0, 3.6)
     axes = figure.add_subplot()
@@ -147,19 +160,19 @@ def learning_curve(result: "Result") -> "Figure":
     x = [point["passages"] for point in result.learning_curve]
     for task, shade in shades.items():
         values = [point[task] for point in result.learning_curve]
-        axes.plot(x, [v[0] for v in values], "o-", color=shade, label=clean(task))
+        axes.plot(x, [v[0] for v in values], "o-", color=shade, label=clean(term(task, language)))
         axes.fill_between(
             x, [v[1] for v in values], [v[2] for v in values], color=shade, alpha=0.15
         )
-    axes.set_xlabel("training passages")
-    axes.set_ylabel("macro-F1 with 95% interval")
-    axes.set_title("learning curve")
+    axes.set_xlabel(translate("training passages", language))
+    axes.set_ylabel(translate("macro-F1 with 95% interval", language))
+    axes.set_title(translate("learning curve", language))
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
 
 
-def audit(found: Mapping[str, Any]) -> "Figure":
+def audit(found: Mapping[str, Any], language: str = "en") -> "Figure":
     """Macro-F1 of every shortcut beside the model's, one panel a task."""
     tasks, systems = list(found["words"]), found["systems"]
     figure = _new(4.2 * len(tasks), 0.9 + 0.34 * len(systems))
@@ -172,12 +185,42 @@ def audit(found: Mapping[str, Any]) -> "Figure":
             axes.annotate(
                 f"{value:.2f}", (value, y), xytext=(0, 5), textcoords="offset points", ha="center"
             )
-        axes.set_yticks(range(len(systems)), list(reversed(systems)))
+        axes.set_yticks(range(len(systems)), [term(s, language) for s in reversed(systems)])
         axes.set_xlim(0, 1)
         axes.set_ylim(-0.6, len(systems) - 0.2)
-        axes.set_xlabel("macro-F1 with 95% interval")
-        axes.set_title(clean(task))
+        axes.set_xlabel(translate("macro-F1 with 95% interval", language))
+        axes.set_title(clean(term(task, language)))
         axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def paired(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
+    """What changed between two results: each figure's paired difference with its interval."""
+    rows = [
+        ("accuracy", found["accuracy"], "black"),
+        ("macro-F1", found["macro_f1"], "black"),
+        *((label, scores, colour(label)) for label, scores in found["per_class"].items()),
+    ]
+    figure = _new(6.4, 1.0 + 0.46 * len(rows))
+    axes = figure.add_subplot()
+    axes.axvline(0, color="black", linewidth=0.8, linestyle="--")
+    names = []
+    for y, (what, three, shade) in enumerate(reversed(rows)):
+        value, low, high = three["difference"]
+        axes.plot([low, high], [y, y], color=shade, linewidth=3, alpha=0.55)
+        axes.plot([value], [y], "o", color=shade, markeredgecolor="black")
+        axes.annotate(
+            f"{value:+.3f}", (value, y), xytext=(0, 6), textcoords="offset points", ha="center"
+        )
+        known = LABELS[language].get(what) or clean(what)
+        names.append(f"F1: {known}" if y < len(rows) - 2 else translate(what, language))
+    axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(-0.6, len(rows) - 0.2)
+    reach = max(0.02, *(abs(x) for _, three, _ in rows for x in three["difference"])) * 1.08
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel(translate("worse to the left of the line, better to its right", language))
+    axes.set_title(_titled(task, "what changed", language))
+    axes.grid(axis="x", alpha=0.3)
     return figure
 
 
@@ -241,7 +284,7 @@ def kinds(found: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def top_features(task: str, found: Mapping[str, Any]) -> "Figure":
+def top_features(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """The features that speak most for each label, by family."""
     families = [
         f
@@ -255,10 +298,12 @@ def top_features(task: str, found: Mapping[str, Any]) -> "Figure":
         for axes, label in zip(row, labels, strict=True):
             top = found[label].get(family, [])[:10][::-1]
             axes.barh(range(len(top)), [w for _, w in top], color=colour(label))
-            axes.set_yticks(range(len(top)), [clean(name) for name, _ in top])
+            axes.set_yticks(range(len(top)), [clean(feature) for feature, _ in top])
             axes.tick_params(axis="x", labelsize=7)
-            axes.set_title(f"{_both(label)}\n{family}" if family == families[0] else family)
-    figure.suptitle(f"{task}: what speaks most for each label (weight × spread)")
+            kind = term(family, language)
+            first = f"{_named(label, language)}\n" if family == families[0] else ""
+            axes.set_title(f"{first}{kind}")
+    figure.suptitle(_titled(task, "what speaks most for each label (weight × spread)", language))
     return figure
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from stance import figures, tables
-from stance.language import LABELS, LANGUAGES, translate
+from stance import figures, findings, tables
+from stance.language import LABELS, LANGUAGES, term, translate
 from stance.text import clean
 
 if TYPE_CHECKING:
@@ -36,18 +36,23 @@ def write_evaluation(
     """
     drawn: dict[str, figures.Maker] = {}
     for task, found in result.tasks.items():
-        drawn[f"{task}-confusion"] = partial(figures.confusion, task, found)
-        drawn[f"{task}-per-class"] = partial(figures.per_class, task, found)
-        drawn[f"{task}-reliability"] = partial(figures.reliability, task, found)
+        drawn[f"{task}-confusion"] = partial(figures.confusion, task, found, language)
+        drawn[f"{task}-per-class"] = partial(figures.per_class, task, found, language)
+        drawn[f"{task}-reliability"] = partial(figures.reliability, task, found, language)
         if "risk_coverage" in found:
-            drawn[f"{task}-risk-coverage"] = partial(figures.risk_coverage, task, found)
+            drawn[f"{task}-risk-coverage"] = partial(figures.risk_coverage, task, found, language)
         if task in result.top_features:
             top = result.top_features[task]
-            drawn[f"{task}-top-features"] = partial(figures.top_features, task, top)
+            drawn[f"{task}-top-features"] = partial(figures.top_features, task, top, language)
     if result.learning_curve:
-        drawn["learning-curve"] = partial(figures.learning_curve, result)
+        drawn["learning-curve"] = partial(figures.learning_curve, result, language)
     if audit:
-        drawn["audit"] = partial(figures.audit, audit)
+        drawn["audit"] = partial(figures.audit, audit, language)
+    heads = {
+        task: findings.headline(found)
+        | {"phenomena": findings.weakest_phenomena(result.phenomena, task)}
+        for task, found in result.tasks.items()
+    }
     with _Folder(folder) as out:
         images = out.draw(drawn)
         out.write(
@@ -58,10 +63,10 @@ def write_evaluation(
                 result=result,
                 audit=audit,
                 images=images,
-                names=tables.NAMES,
+                heads=heads,
                 columns=tables.phenomenon_columns(result),
-                figure=tables.interval,
-                arabic=LABELS["ar"],
+                per_hundred=lambda share: findings.hundred([share])[0],
+                term=partial(term, language=language),
             ),
         )
         text = f"# Evaluation: {result.kind}\n\n" + tables.markdown(result)

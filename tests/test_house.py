@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "storage": {"text", "lexicon", "features", "model"},
     "scoring": {"text", "article", "voice", "corpus", "model", "storage"},
     "language": set(),
+    "findings": set(),
     "tables": {"text", "evaluation"},
     "figures": {"text", "language", "tables", "evaluation"},
-    "report": {"text", "language", "tables", "figures", "evaluation", "article"},
+    "report": {"text", "language", "findings", "tables", "figures", "evaluation", "article"},
     "__init__": {"article", "model", "storage"},
     "cli": set(MODULES) - {"cli"},
 }

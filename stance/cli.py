@@ -468,7 +468,7 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
 
 
 @main.command()
-@click.argument("source", type=_PATH, metavar="INPUT")
+@click.argument("sources", nargs=-1, required=True, type=_PATH, metavar="INPUT [RESULT]")
 @click.option("--output", "-o", type=_PATH, required=True, metavar="DIR", help="Where to write.")
 @click.option(
     "--model", "model_path", type=_PATH, help="For an article: the model to read it with."
@@ -485,7 +485,7 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
     help="Language of the page.",
 )
 def report(
-    source: Path,
+    sources: Sequence[Path],
     output: Path,
     model_path: Path | None,
     audit_path: Path | None,
@@ -494,16 +494,17 @@ def report(
     """Write a page with figures about INPUT.
 
     INPUT is a result.json (an evaluation), a decisions file (.jsonl from classify), or an article
-    (.txt, .html), which is classified first.
+    (.txt, .html), which is classified first. Two results on the same passages are compared: what
+    changed from the first to the second.
     """
-    from stance import article, evaluation, scoring
+    from stance import article, scoring
     from stance import report as reports
 
-    if source.suffix == ".json":
-        try:
-            result = evaluation.Result.from_json(_json(source))
-        except (TypeError, AttributeError) as error:
-            raise InputError(f"{source}: no result of stance evaluate ({error})") from error
+    source = sources[0]
+    if len(sources) > 1:
+        _compare(sources, output, audit_path, language)
+    elif source.suffix == ".json":
+        result = _result(source)
         found = _json(audit_path) if audit_path else None
         if found is not None and not (isinstance(found, dict) and "systems" in found):
             raise InputError(f"{audit_path}: no audit.json of stance audit")
@@ -523,6 +524,31 @@ def report(
             f"or an article ({', '.join(article.ARTICLES)})"
         )
     click.echo(f"wrote {output / 'index.html'}", err=True)
+
+
+def _result(path: Path) -> Any:
+    from stance import evaluation
+
+    try:
+        return evaluation.Result.from_json(_json(path))
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no result of stance evaluate ({error})") from error
+
+
+def _compare(paths: Sequence[Path], output: Path, audit: Path | None, language: str) -> None:
+    from stance import evaluation, report
+
+    if len(paths) > 2 or any(p.suffix != ".json" for p in paths):
+        raise click.UsageError(
+            f"{len(paths)} inputs; expected one, or two results (result.json) to compare"
+        )
+    if audit:
+        raise click.UsageError("--audit goes with one evaluation, not with a comparison")
+    # The files of both are mostly called result.json: their folders tell them apart.
+    names = [p.parent.name if p.stem == "result" and p.parent.name else p.stem for p in paths]
+    first, second = names if names[0] != names[1] else map(str, paths)
+    found = evaluation.compare(_result(paths[0]), _result(paths[1]), (first, second))
+    report.write_comparison(found, output, language)
 
 
 # --- corpus ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stance.evaluation import Result
 
 _TELLING_WORDS = 8
+_EXAMPLES = 8  # that a comparison shows unfolded
 
 
 def write_evaluation(
@@ -82,6 +83,33 @@ def _result_json(result: "Result") -> str:
     decisions = json.dumps(data.pop("decisions"), ensure_ascii=False, separators=(",", ":"))
     text = json.dumps(data, ensure_ascii=False, indent=1)
     return text.removesuffix("\n}") + f',\n "decisions": {decisions}\n}}\n'
+
+
+def write_comparison(found: Mapping[str, Any], folder: Path, language: str = "en") -> None:
+    """Write ``index.html``, ``comparison.md``, ``comparison.json`` and figures to ``folder``.
+
+    ``found``: what :func:`stance.evaluation.compare` found.
+    """
+    drawn: dict[str, figures.Maker] = {
+        f"{task}-differences": partial(figures.paired, task, one, language)
+        for task, one in found["tasks"].items()
+    }
+    with _Folder(folder) as out:
+        images = out.draw(drawn)
+        out.write(
+            "index.html",
+            environment(language)
+            .get_template("comparison.html")
+            .render(
+                found=found,
+                images=images,
+                shown=_EXAMPLES,
+                verdict=findings.verdict,
+                term=partial(term, language=language),
+            ),
+        )
+        out.write("comparison.md", tables.comparison_markdown(found))
+        out.write("comparison.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_audit(found: Mapping[str, Any], folder: Path) -> None:

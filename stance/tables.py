@@ -228,3 +228,60 @@ def categories_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             f"| {row['category']} | {row['pole']} | {row['cues']} | {row['passages']} | {shares} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def chance(p: float) -> str:
+    """A probability of chance as it is quoted.
+
+    >>> chance(0.0312), chance(0.00001)
+    ('0.031', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def comparison_markdown(found: Mapping[str, Any]) -> str:
+    """Two results compared, as Markdown tables; differences are the second's less the first's."""
+    first, second = found["names"]
+    lines = [
+        f"# From {first} to {second}",
+        "",
+        f"{found['passages']} passages of {found['groups']} groups of articles that both hold; "
+        f"left out: {found['left_out'][0]} of {first}, {found['left_out'][1]} of {second}, "
+        f"{found['relabelled']} labelled anew. Differences: {second} less {first}, with paired 95% "
+        "intervals (bootstrap over groups of articles).",
+    ]
+    for task, one in found["tasks"].items():
+        changed = one["changed"]
+        lines += [
+            "",
+            f"## {task.capitalize()}",
+            "",
+            f"| figure | {first} | {second} | difference |",
+        ]
+        lines.append("|---|---|---|---|")
+        rows = [(NAMES[key], one[key]) for key in NAMES if key in one]
+        rows += [(f"F1 of `{label}`", scores) for label, scores in one["per_class"].items()]
+        for words, three in rows:
+            own = f"{interval(three['a'])} | {interval(three['b'])}"
+            lines.append(f"| {words} | {own} | {interval(three['difference'], sign=True)} |")
+        lines += [
+            "",
+            f"Turned right: {changed['better']}; turned wrong: {changed['worse']}; right in both: "
+            f"{changed['both_right']}; wrong in both: {changed['both_wrong']}. McNemar's exact "
+            f"test, which takes passages for independent: p = {chance(changed['p'])}.",
+        ]
+        for kind, words in (("worse", "Turned wrong"), ("better", "Turned right")):
+            if one[kind]:
+                listed = ", ".join(
+                    f"{e['id']} (`{e['gold']}`: `{e['a']}` → `{e['b']}`)" for e in one[kind]
+                )
+                lines += ["", f"{words}: {listed}."]
+    lines += ["", "## What the two depend on", ""]
+    if found["differs"]:
+        lines += [f"| what differs | {first} | {second} |", "|---|---|---|"]
+        lines += [f"| {d['what']} | `{d['a']}` | `{d['b']}` |" for d in found["differs"]]
+    else:
+        lines.append("Nothing that the signatures and settings name differs.")
+    for name, signature in zip(found["names"], found["signatures"], strict=True):
+        lines += ["", f"{name}: `{signature}`"]
+    return "\n".join(lines) + "\n"

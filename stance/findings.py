@@ -102,6 +102,6 @@ def _of_surest(curve: Sequence[Mapping[str, float]], share: float) -> float:
 
 
 def _leaning(bins: Sequence[Mapping[str, float]]) -> int:
-    gap = sum(b["mass"] * (b["confidence"] - b["accuracy"]) for b in bins)
-    gap /= sum(b["mass"] for b in bins)
+    total = sum(b["mass"] for b in bins)
+    gap = float(sum(b["mass"] * (b["confidence"] - b["accuracy"]) for b in bins) / total)
     return (gap > _LEANING) - (gap < -_LEANING)

@@ -1,9 +1,13 @@
 """Pages in a real browser: order, width, accessibility, silence; skipped where there is none."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from stance import corpus, evaluation, report
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,3 +55,44 @@ def check(browser, path) -> None:
     plain = Opened(browser, path, java_script_enabled=False)
     assert plain.page.inner_text("main").strip()
     plain.page.close()
+
+
+# --- evaluation and comparison --------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_evaluation_page(browser, tmp_path, lang):
+    def committed(name):
+        return json.loads((ROOT / "experiments" / name).read_text(encoding="utf-8"))
+
+    data, audit = committed("challenge/result.json"), committed("audit/audit.json")
+    audit["kinds"] = dict(list(audit["kinds"].items())[:2])
+    result = evaluation.Result.from_json(data)
+    report.write_evaluation(result, tmp_path, audit if lang == "en" else None, lang)
+    check(browser, tmp_path / "index.html")
+    opened = Opened(browser, tmp_path / "index.html", viewport={"width": 1400, "height": 900})
+    for link in opened.page.locator("nav.toc a").all():
+        assert opened.page.locator(link.get_attribute("href")).count() == 1
+    first, second = (opened.page.locator(".card").nth(i).bounding_box()["x"] for i in (0, 1))
+    assert first < second if lang == "en" else first > second
+    opened.page.locator(".signature").first.click()
+    assert opened.page.evaluate("getSelection().toString().trim()") == result.signature
+    opened.page.close()
+
+
+@pytest.fixture(scope="module")
+def changed(model):
+    data = ROOT / "data" / "challenge.jsonl"
+    passages = [p for p in corpus.read([data]) if p.meta["phenomenon"] in {"irony", "negation"}]
+    first = evaluation.held_out(model, passages)
+    second = evaluation.held_out(model.with_prior("stance", {"favor": 9.0}), passages)
+    return evaluation.compare(first, second, ("plain", "ما بعد التعديل"))
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_comparison_page(browser, changed, tmp_path, lang):
+    assert changed["tasks"]["stance"]["worse"]
+    report.write_comparison(changed, tmp_path, lang)
+    check(browser, tmp_path / "index.html")

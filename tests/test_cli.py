@@ -324,20 +324,19 @@ def test_report_of_decisions_of_an_article_and_of_a_result(run, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def results(run, tmp_path_factory):
+def results(model, tmp_path_factory):
     """Two results on overlapping passages, one on others, one of an earlier version."""
+    from stance import evaluation
+    from stance.corpus import Passage
+
     folder = tmp_path_factory.mktemp("results")
     texts = stance.passages(SAMPLE)
+    labels = {"stance": "neutral", "framing": "none"}
     for name, rows in (("a", texts[:6]), ("b", texts[1:]), ("other", [TEXT])):
-        lines = [
-            json.dumps(
-                {"text": t, "id": t[:20], "doc": t[:5], "stance": "neutral", "framing": "none"}
-            )
-            for t in rows
-        ]
-        (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        done = run("evaluate", "--test", folder / f"{name}.jsonl", "--report", folder / name)
-        assert done.returncode == 0, done.stderr
+        found = evaluation.held_out(model, [Passage(t[:20], t[:5], t, labels) for t in rows])
+        (folder / name).mkdir()
+        written = json.dumps(found.to_json(), ensure_ascii=False)
+        (folder / name / "result.json").write_text(written, encoding="utf-8")
     old = json.loads((folder / "a" / "result.json").read_text(encoding="utf-8"))
     del old["decisions"]
     (folder / "old.json").write_text(json.dumps(old))
@@ -357,7 +356,7 @@ REPORTS = [
     ([A, OTHER], 2, "no passage in common (by id and text) among 6 and 1"),
     (["old.json", A], 2, "old: holds no decisions passage by passage"),
     ([A, "bad.json"], 2, "bad.json: no result of stance evaluate"),
-    ([A, "missing.json"], 2, "missing.json: no such file"),
+    ([A, "missing.json"], 2, "missing.json: No such file"),
     ([A, B, "--audit", A], 2, "--audit goes with one evaluation"),
 ]
 

@@ -344,6 +344,11 @@ def test_passages_of_one_article_are_resampled_together():
     one = evaluation.compare(made(FIRST, group=[0] * 10), made(SECOND))
     assert one["groups"] == 1
     assert one["tasks"]["t"]["accuracy"]["difference"] == pytest.approx([0.2] * 3)
+    other = evaluation.compare(made(FIRST), made(SECOND, group=[0] * 10))
+    assert other["groups"] == 1
+    crossed = made(SECOND, group=[0, 1, 1, 2, 3, 4, 5, 6, 7, 8])
+    joined = evaluation.compare(made(FIRST, group=[0, 0, 1, 2, 3, 4, 5, 6, 7, 8]), crossed)
+    assert joined["groups"] == 8  # the first three belong together, as 0-1 and 1-2 do
     low, high = evaluation.compare(made(FIRST), made(SECOND))["tasks"]["t"]["accuracy"][
         "difference"
     ][1:]

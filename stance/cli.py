@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -462,6 +463,66 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
     if folder:
         raise InputError(f"{folder}: no lexicon file (*.json) in it")
     return stance.load().lexicon
+
+
+# --- prevalence -----------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("decisions", type=_PATH, metavar="DECISIONS")
+@click.option(
+    "--by", default="", metavar="COLUMN", help="Also by COLUMN, or by month (of date) or speaker."
+)
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", help="Repeatable. Default: all there are."
+)
+@click.option(
+    "--model", "model_path", type=_PATH, help="The model that decided. Default: the package's."
+)
+@click.option(
+    "--prior", multiple=True, metavar="TASK:LABEL=SHARE", help="As it was given to classify."
+)
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
+)
+def prevalence(
+    decisions: Path,
+    by: str,
+    tasks: Sequence[str],
+    model_path: Path | None,
+    prior: Sequence[str],
+    form: str,
+) -> None:
+    """What share of a collection has each label, corrected for the classifier's errors.
+
+    DECISIONS is a .jsonl from classify. Every share stands as counted, as the mean of the
+    probabilities, and as the likeliest mixture behind them, with 95% intervals over articles.
+    """
+    from stance import prevalence as shares
+    from stance import scoring, tables
+
+    records = scoring.read_decisions(decisions)
+    if not records:
+        raise InputError(f"{decisions}: no records in it")
+    found = shares.survey(
+        records, _assumed(_with_priors(stance.load(model_path), prior), records), tasks, by
+    )
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        click.echo(tables.prevalence_table(found), nl=False)
+
+
+def _assumed(model: Any, records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Task → label → weight in the mixture that the model's probabilities of records assume.
+
+    A task that the model does not know is left out.
+    """
+    return {
+        task: dict(zip(head.labels, (round(exp(w), 9) for w in head.log_prior), strict=True))
+        for task, head in model.heads.items()
+        if set(records[0].get(f"{task}_p", ())) == set(head.labels)
+    }
 
 
 # --- report ---------------------------------------------------------------------------------------

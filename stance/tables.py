@@ -1,6 +1,8 @@
 """A Result, an audit, agreement, counts → text for a terminal and Markdown. Every figure stands
 with its 95% interval."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +164,76 @@ def agreement_table(found: Mapping[str, Any]) -> str:
             )
         lines += [f"  {n:>6}  {pair}" for pair, n in one["disagreements"].items()]
     return "\n".join(lines) + "\n"
+
+
+def prevalence_table(found: Mapping[str, Any]) -> str:
+    """What ``prevalence.survey`` gives as text for a terminal, what it assumes last.
+
+    The names of groups stand on lines of their own, so that Arabic can't turn the columns.
+    """
+    lines = _shares(found["tasks"])
+    for name, tasks in found.get("groups", {}).items():
+        lines += [f"{found['by']}: {clean(name) or '–'}", *_shares(tasks)]
+    if found.get("others"):
+        lines += [f"{found['folded']} smaller groups together", *_shares(found["others"])]
+    if found.get("unreadable"):
+        lines += [f"left out: {found['unreadable']} passages without a readable value", ""]
+    for task, prior in found["assumes"]["prior"].items():
+        weights = ", ".join(f"{clean(label)} {weight:g}" for label, weight in prior.items())
+        lines.append(f"assumed mixture of {clean(task)}: {weights}")
+    lines += [
+        f"intervals: {found['assumes']['interval']}",
+        "counted: decisions; probability: mean probability; corrected: the likeliest mixture, as far",
+        "as the model's probabilities hold on texts like these",
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _shares(tasks: Mapping[str, Any]) -> list[str]:
+    """One block a task: a label a row, a way of counting a column."""
+    lines = []
+    for task, one in tasks.items():
+        lines.append(
+            f"{clean(task)}  ({one['passages']} passages, {one['articles']} articles, "
+            f"{one['unsure']} to read yourself)"
+        )
+        ways = list(next(iter(one["labels"].values())))
+        lines.append(f"  {'label':<14}" + "".join(f"{way:<22}" for way in ways))
+        for label, row in one["labels"].items():
+            lines.append(
+                f"  {clean(label):<14}" + "".join(f"{interval(row[way]):<22}" for way in ways)
+            )
+        lines.append("")
+    return lines
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV with a header, for a spreadsheet as much as for a program.
+
+    A text that a spreadsheet would take for a formula (one that begins with ``=``, ``+``, ``-``,
+    ``@``, their wide forms, a tab or a line break, blanks aside) gets ``'`` before it. Numbers
+    stand as they are.
+
+    >>> print(csv_text([{"text": "=1+1", "n": -2}]), end="")
+    text,n
+    '=1+1,-2
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(
+        out, list(dict.fromkeys(k for r in rows for k in r)), restval="", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        # format characters could hide the sign that a spreadsheet sees
+        begins = clean(value).lstrip(" \u00a0")[:1]
+        if begins and begins in "=+-@＝＋－＠\t\r\n":
+            return f"'{value}"
+    return value
 
 
 def _interval_or_dash(value: Sequence[float] | None) -> str:

@@ -532,7 +532,10 @@ def _assumed(model: Any, records: Sequence[Mapping[str, Any]]) -> dict[str, dict
 @click.argument("source", type=_PATH, metavar="INPUT")
 @click.option("--output", "-o", type=_PATH, required=True, metavar="DIR", help="Where to write.")
 @click.option(
-    "--model", "model_path", type=_PATH, help="For an article: the model to read it with."
+    "--model",
+    "model_path",
+    type=_PATH,
+    help="For an article: the model to read it with; for decisions: the one that made them.",
 )
 @click.option(
     "--audit", "audit_path", type=_PATH, help="For an evaluation: an audit.json to add to it."
@@ -573,7 +576,8 @@ def report(
         records = scoring.read_decisions(source)
         if not records:
             raise InputError(f"{source}: no records in it")
-        reports.write_decisions(records, output, language=language)
+        priors = _assumed(stance.load(model_path), records)
+        reports.write_corpus(records, output, language, priors)
     elif source.suffix.lower() in article.ARTICLES:
         model = stance.load(model_path)
         records = list(scoring.classify(model, scoring.units([source]), explain=True))

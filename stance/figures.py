@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stance.language import LABELS
+from stance.language import LABELS, translate
 from stance.tables import interval
 from stance.text import clean
 
@@ -306,6 +306,249 @@ def course(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> "Figur
         axes.set_title(f"{clean(task)}: probabilities by passage")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     return figure
+
+
+def _name(label: str, language: str) -> str:
+    return LABELS[language].get(label, clean(label))
+
+
+def _short(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _mark(axes: Any, y: float, row: Mapping[str, Sequence[float]], shade: str) -> None:
+    """A share with its interval, and a diamond for the corrected share."""
+    value, low, high = row["counted"]
+    axes.plot([low, high], [y, y], color=shade, linewidth=4, alpha=0.55, solid_capstyle="butt")
+    axes.plot([value], [y], "|", color="black", markersize=9, markeredgewidth=2)
+    axes.plot([row["corrected"][0]], [y], "D", color="white", markeredgecolor="black", markersize=4)
+
+
+def _share_axis(axes: Any) -> None:
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"])
+    axes.grid(axis="x", alpha=0.25)
+
+
+def shares(found: Mapping[str, Any], language: str = "en") -> "Figure":
+    """The share of every label in a collection, one panel a task."""
+    most = max(len(one["labels"]) for one in found.values())
+    figure = _new(4.4 * len(found), 1.2 + 0.42 * most)
+    for axes, (task, one) in zip(
+        figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True
+    ):
+        for y, (label, row) in enumerate(one["labels"].items()):
+            _mark(axes, y, row, colour(label))
+        axes.set_yticks(range(len(one["labels"])), [_name(x, language) for x in one["labels"]])
+        axes.set_ylim(len(one["labels"]) - 0.4, -0.6)
+        axes.set_title(_task(task, language))
+        _share_axis(axes)
+    figure.supxlabel(_key(language), fontsize=8)
+    return figure
+
+
+def _task(task: str, language: str) -> str:
+    known = task in {"stance", "framing"}
+    return translate(task.capitalize(), language) if known else clean(task)
+
+
+def _key(language: str) -> str:
+    return translate(
+        "bar: 95% interval of the share of decisions; diamond: corrected for errors", language
+    )
+
+
+def cells(found: Mapping[str, Mapping[str, Any]], language: str = "en") -> "Figure":
+    """Passages by label of one task (rows) and of another (columns)."""
+    rows, columns = list(found), list(next(iter(found.values())))
+    figure = _new(1.6 + 1.25 * len(columns), 0.8 + 0.7 * len(rows))
+    axes = figure.add_subplot()
+    share = [[found[a][b]["share"][0] for b in columns] for a in rows]
+    top = max(max(row) for row in share)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=top, aspect="auto")
+    for i, a in enumerate(rows):
+        for j, b in enumerate(columns):
+            axes.text(
+                j,
+                i,
+                f"{found[a][b]['passages']}\n{share[i][j]:.0%}",
+                ha="center",
+                va="center",
+                color="white" if share[i][j] > 0.55 * top else "black",
+            )
+    axes.set_xticks(range(len(columns)), [_name(x, language) for x in columns])
+    axes.set_yticks(range(len(rows)), [_name(x, language) for x in rows])
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def group_shares(rows: Sequence[Mapping[str, Any]], task: str, language: str = "en") -> "Figure":
+    """The share of every label of a task (panels) in every group (rows).
+
+    A row: ``name`` and ``tasks`` → task → what ``prevalence.shares`` gives.
+    """
+    labels = list(rows[0]["tasks"][task]["labels"])
+    figure = _new(2.0 + 2.1 * len(labels), 1.1 + 0.26 * len(rows))
+    panels = figure.subplots(1, len(labels), squeeze=False, sharey=True)[0]
+    for axes, label in zip(panels, labels, strict=True):
+        for y, row in enumerate(rows):
+            if row["tasks"][task]["articles"] > 1:
+                _mark(axes, y, row["tasks"][task]["labels"][label], colour(label))
+            else:
+                axes.plot(
+                    [row["tasks"][task]["labels"][label]["counted"][0]], [y], "x", color="#777777"
+                )
+        axes.set_title(_name(label, language))
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        _share_axis(axes)
+        axes.set_xticks([0, 0.5, 1], ["0", "50", "100%"])
+    names = [
+        f"{_short(clean(row['name']) or '–')} ({row['tasks'][task]['passages']})" for row in rows
+    ]
+    panels[0].set_yticks(range(len(rows)), names)
+    figure.supxlabel(
+        _key(language) + translate("; cross: one article, no interval", language), fontsize=8
+    )
+    return figure
+
+
+def balance(rows: Sequence[Mapping[str, Any]], task: str, language: str = "en") -> "Figure":
+    """The share of axis less that of convenience, month by month, with its interval."""
+    rows = [row for row in rows if row["kind"] == "group"]
+    at = [int(row["name"][:4]) * 12 + int(row["name"][5:]) - 1 for row in rows]
+    figure = _new(9.0, 3.4)
+    axes = figure.add_subplot()
+    axes.axhline(0, color="black", linewidth=0.8)
+    runs: list[list[int]] = []
+    for k, x in enumerate(at):
+        if runs and x == at[runs[-1][-1]] + 1:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    for run in runs:  # a month that is missing parts the line
+        values = [rows[k]["balance"][task][0] for k in run]
+        axes.plot([at[k] for k in run], values, color="#777777", linewidth=1)
+    for x, row in zip(at, rows, strict=True):
+        value, low, high = row["balance"][task]
+        shade = "#777777"
+        if low > 0 or high < 0:
+            shade = colour("axis") if value > 0 else "#B36B00"
+        if row["tasks"][task]["articles"] == 1:
+            axes.plot([x], [value], "x", color="#777777")
+            continue
+        axes.plot([x, x], [low, high], color=shade, linewidth=2.5, alpha=0.6)
+        clear = low > 0 or high < 0
+        axes.plot([x], [value], "o", color=shade if clear else "white", markeredgecolor=shade)
+    first, last = min(at), max(at)
+    step = next(s for s in (1, 3, 6, 12, 24, 60, 10_000) if (last - first) / s <= 14)
+    ticks = [x for x in range(first, last + 1) if x % step == 0] or [first]
+    axes.set_xticks(ticks, [f"{x // 12}-{x % 12 + 1:02}" for x in ticks])
+    axes.set_xlim(first - 0.7, last + 0.7)
+    axes.set_ylim(-1.05, 1.05)
+    axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["−100", "−50", "0", "+50", "+100"])
+    axes.grid(axis="y", alpha=0.25)
+    for y, words, side in ((0.97, "more axis", "top"), (0.03, "more convenience", "bottom")):
+        axes.text(
+            0.995,
+            y,
+            translate(words, language),
+            transform=axes.transAxes,
+            ha="right",
+            va=side,
+            color=colour("axis") if side == "top" else "#8A5200",
+        )
+    axes.set_ylabel(translate("points, with 95% interval", language))
+    return figure
+
+
+_NAMED = 16  # speakers that may get a name on the map
+_AROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
+
+
+def speakers(rows: Sequence[Mapping[str, Any]], language: str = "en") -> "Figure":
+    """Every speaker by frame (across) and stance (up): disc area is passages, a square the author.
+
+    Names stand where they cover neither each other nor a disc; the others are left out.
+    """
+    figure = _new(8.0, 6.2)
+    axes = figure.add_subplot()
+    size = {id(r): r["tasks"]["stance"]["passages"] for r in rows}
+    top = max([n for r in rows if (n := size[id(r)]) and r["name"]], default=1)
+    discs = []
+    for row in rows:
+        x, y = row["leaning"]["framing"], row["leaning"]["stance"]
+        area = 40 + 460 * size[id(row)] / top if row["name"] else 150
+        axes.scatter(
+            [x],
+            [y],
+            s=area,
+            marker="o" if row["name"] else "s",
+            color="#3B78A8" if row["name"] else "#444444",
+            alpha=0.55,
+            edgecolor="black",
+            linewidth=0.7,
+        )
+        discs.append((row, x, y, area**0.5 / 2))
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.axvline(0, color="black", linewidth=0.6)
+    axes.set_xlim(-1.08, 1.08)
+    axes.set_ylim(-1.08, 1.08)
+    ticks = [-1, -0.5, 0, 0.5, 1]
+    axes.set_xticks(ticks, ["−1", "−½", "0", "½", "1"])
+    axes.set_yticks(ticks, ["−1", "−½", "0", "½", "1"])
+    axes.grid(alpha=0.2)
+    say = _name
+    axes.set_xlabel(f"← {say('convenience', language)}      {say('axis', language)} →")
+    axes.set_ylabel(f"← {say('against', language)}      {say('favor', language)} →")
+    _name_discs(figure, axes, discs, language)
+    return figure
+
+
+def _name_discs(figure: "Figure", axes: Any, discs: Sequence[Any], language: str) -> None:
+    """Names beside the discs of most passages, where there is room."""
+    figure.draw_without_rendering()  # settles the layout, which places in points need
+    figure.set_layout_engine("none")
+    frame = axes.get_window_extent()
+    pixel = figure.dpi / 72
+    taken = []
+    for _, x, y, radius in discs:
+        at = axes.transData.transform((x, y))
+        taken.append((at - radius * pixel, at + radius * pixel))
+    for row, x, y, radius in discs[:_NAMED]:
+        name = _short(clean(row["name"]), 28) or translate("the author", language)
+        for far in (radius + 2, radius + 10, radius + 20):
+            if _placed(axes, name, (x, y), far, frame, taken):
+                break
+
+
+def _placed(
+    axes: Any, name: str, point: tuple[float, float], far: float, frame: Any, taken: list[Any]
+) -> bool:
+    """Write a name ``far`` points from a disc, on the first side where it has room."""
+    for dx, dy in _AROUND:
+        text = axes.annotate(
+            name,
+            point,
+            xytext=(dx * far, dy * far),
+            textcoords="offset points",
+            ha={1: "left", 0: "center", -1: "right"}[round(dx)],
+            va={1: "bottom", 0: "center", -1: "top"}[round(dy)],
+            fontsize=8,
+        )
+        box = text.get_window_extent()
+        inside = (
+            frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 <= box.y1 <= frame.y1
+        )
+        free = all(
+            box.x1 < low[0] or box.x0 > high[0] or box.y1 < low[1] or box.y0 > high[1]
+            for low, high in taken
+        )
+        if inside and free:
+            taken.append((box.min, box.max))
+            return True
+        text.remove()
+    return False
 
 
 def save(figures: Mapping[str, Maker], folder: Path) -> dict[str, str]:

@@ -304,7 +304,7 @@ def column(record: Record, name: str) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(clean(text).split())
+    return " ".join(clean(text).encode("utf-8", "replace").decode().split())
 
 
 def speaker(record: Record) -> str:

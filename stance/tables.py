@@ -183,8 +183,8 @@ def prevalence_table(found: Mapping[str, Any]) -> str:
         lines.append(f"assumed mixture of {clean(task)}: {weights}")
     lines += [
         f"intervals: {found['assumes']['interval']}",
-        "counted: decisions; probability: mean probability; corrected: the likeliest mixture, as far",
-        "as the model's probabilities hold on texts like these",
+        "counted: decisions; probability: mean probability; corrected: the likeliest mixture, as",
+        "far as the model's probabilities hold on texts like these",
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

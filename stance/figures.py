@@ -386,7 +386,7 @@ def cells(found: Mapping[str, Mapping[str, Any]], language: str = "en") -> "Figu
 def group_shares(rows: Sequence[Mapping[str, Any]], task: str, language: str = "en") -> "Figure":
     """The share of every label of a task (panels) in every group (rows).
 
-    A row: ``name`` and ``tasks`` → task → what ``prevalence.shares`` gives.
+    A row: ``title`` and ``tasks`` → task → what ``prevalence.shares`` gives.
     """
     labels = list(rows[0]["tasks"][task]["labels"])
     figure = _new(2.0 + 2.1 * len(labels), 1.1 + 0.26 * len(rows))
@@ -403,9 +403,7 @@ def group_shares(rows: Sequence[Mapping[str, Any]], task: str, language: str = "
         axes.set_ylim(len(rows) - 0.4, -0.6)
         _share_axis(axes)
         axes.set_xticks([0, 0.5, 1], ["0", "50", "100%"])
-    names = [
-        f"{_short(clean(row['name']) or '–')} ({row['tasks'][task]['passages']})" for row in rows
-    ]
+    names = [f"{_short(clean(r['title']))} ({r['tasks'][task]['passages']})" for r in rows]
     panels[0].set_yticks(range(len(rows)), names)
     figure.supxlabel(
         _key(language) + translate("; cross: one article, no interval", language), fontsize=8
@@ -428,7 +426,7 @@ def balance(rows: Sequence[Mapping[str, Any]], task: str, language: str = "en") 
             runs.append([k])
     for run in runs:  # a month that is missing parts the line
         values = [rows[k]["balance"][task][0] for k in run]
-        axes.plot([at[k] for k in run], values, color="#777777", linewidth=1)
+        axes.plot([at[k] for k in run], values, color="#BBBBBB", linewidth=1)
     for x, row in zip(at, rows, strict=True):
         value, low, high = row["balance"][task]
         shade = "#777777"
@@ -498,9 +496,26 @@ def speakers(rows: Sequence[Mapping[str, Any]], language: str = "en") -> "Figure
     axes.set_xticks(ticks, ["−1", "−½", "0", "½", "1"])
     axes.set_yticks(ticks, ["−1", "−½", "0", "½", "1"])
     axes.grid(alpha=0.2)
-    say = _name
-    axes.set_xlabel(f"← {say('convenience', language)}      {say('axis', language)} →")
-    axes.set_ylabel(f"← {say('against', language)}      {say('favor', language)} →")
+    ends = (
+        ("convenience", (0, -0.08), "left", "top", 0),
+        ("axis", (1, -0.08), "right", "top", 0),
+        ("against", (-0.075, 0), "right", "bottom", 90),
+        ("favor", (-0.075, 1), "right", "top", 90),
+    )
+    for label, (x, y), across, up, turn in ends:  # apart: bidi would turn one line of them round
+        axes.text(
+            x,
+            y,
+            _name(label, language),
+            transform=axes.transAxes,
+            ha=across,
+            va=up,
+            rotation=turn,
+            color=colour(label) if label in ("against", "axis", "favor") else "#8A5200",
+            fontweight="bold",
+        )
+    axes.set_xlabel(_task("framing", language))
+    axes.set_ylabel(_task("stance", language))
     _name_discs(figure, axes, discs, language)
     return figure
 
@@ -516,29 +531,38 @@ def _name_discs(figure: "Figure", axes: Any, discs: Sequence[Any], language: str
         at = axes.transData.transform((x, y))
         taken.append((at - radius * pixel, at + radius * pixel))
     for row, x, y, radius in discs[:_NAMED]:
-        name = _short(clean(row["name"]), 28) or translate("the author", language)
-        for far in (radius + 2, radius + 10, radius + 20):
-            if _placed(axes, name, (x, y), far, frame, taken):
+        name = _short(clean(row["title"]), 28)
+        for far in (5, 14, 26):
+            if _placed(axes, name, (x, y), radius, far, frame, taken):
                 break
 
 
 def _placed(
-    axes: Any, name: str, point: tuple[float, float], far: float, frame: Any, taken: list[Any]
+    axes: Any,
+    name: str,
+    point: tuple[float, float],
+    radius: float,
+    far: float,
+    frame: Any,
+    taken: list[Any],
 ) -> bool:
     """Write a name ``far`` points from a disc, on the first side where it has room."""
     for dx, dy in _AROUND:
+        place = {
+            "xytext": (dx * (radius + far), dy * (radius + far)),
+            "textcoords": "offset points",
+        }
         text = axes.annotate(
             name,
             point,
-            xytext=(dx * far, dy * far),
-            textcoords="offset points",
+            **place,
             ha={1: "left", 0: "center", -1: "right"}[round(dx)],
             va={1: "bottom", 0: "center", -1: "top"}[round(dy)],
             fontsize=8,
         )
-        box = text.get_window_extent()
+        box = text.get_window_extent().padded(3)
         inside = (
-            frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 <= box.y1 <= frame.y1
+            frame.x0 <= box.x0 <= box.x1 <= frame.x1 and frame.y0 <= box.y0 <= box.y1 <= frame.y1
         )
         free = all(
             box.x1 < low[0] or box.x0 > high[0] or box.y1 < low[1] or box.y0 > high[1]
@@ -546,6 +570,9 @@ def _placed(
         )
         if inside and free:
             taken.append((box.min, box.max))
+            if far > 5:  # a thread to the disc
+                line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.6, "shrinkA": 0}
+                axes.annotate("", point, **place, arrowprops=line | {"shrinkB": radius})
             return True
         text.remove()
     return False

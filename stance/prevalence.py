@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from stance.text import InputError, clean
 
@@ -208,18 +209,24 @@ class _Articles:
         return self.intervals(np.vstack([values.mean(axis=0), resampled]), lowest)
 
     def intervals(self, values: np.ndarray, lowest: float = 0.0) -> list[Interval]:
-        """Row 0 of every column with the 2.5% and 97.5% percentiles of the other rows.
+        """Row 0 of every column with its interval from the other rows.
 
-        Where all resamples agree, as they do for a single article or where nothing or everything
-        has the label, they say nothing of other articles; the bound is then that of Clopper and
-        Pearson (1934) for 0 of the number of articles.
+        The 2.5% and 97.5% percentiles are too near where articles are few; their distances are
+        stretched as a t interval's are (Hesterberg 2015, "expanded percentiles"): by 1.6 for five
+        articles, by 1.02 for a hundred. Where all resamples agree, as they do for a single article
+        or where nothing or everything has the label, they say nothing of other articles; the bound
+        is then that of Clopper and Pearson (1934) for none of the articles.
         """
         value = values[0]
         low, high = np.percentile(values[1:], [2.5, 97.5], axis=0)
-        same = np.ptp(values, axis=0) < 1e-3
+        if self.n > 1:
+            stretch = np.sqrt(self.n / (self.n - 1)) * stdtrit(self.n - 1, 0.975) / ndtri(0.975)
+            low = value - stretch * np.maximum(value - low, 0.0)
+            high = value + stretch * np.maximum(high - value, 0.0)
         bound = 1 - 0.025 ** (1 / self.n)
-        low = np.where(same, np.maximum(lowest, value - bound), np.minimum(low, value))
-        high = np.where(same, np.minimum(1.0, value + bound), np.maximum(high, value))
+        same = np.ptp(values, axis=0) < 1e-3
+        low = np.maximum(lowest, np.where(same, value - bound, low))
+        high = np.minimum(1.0, np.where(same, value + bound, high))
         found = np.round(np.stack([value, low, high], axis=1), 6) + 0.0  # no -0.0
         return found.tolist()
 
@@ -411,7 +418,7 @@ def survey(
                 task: {label: priors.get(task, {}).get(label, 1.0) for label in one["labels"]}
                 for task, one in whole.items()
             },
-            "interval": f"95%, {_BOOTSTRAPS} resamples of articles",
+            "interval": f"95%, {_BOOTSTRAPS} resamples of articles, wider where articles are few",
         },
         "tasks": whole,
     }
@@ -454,9 +461,7 @@ def telling(records: Sequence[Record], pairs: Mapping[str, str], most: int = 3) 
 def least_sure(records: Sequence[Record], task_names: Sequence[str]) -> list[int]:
     """Positions of the records, those that a human must read first, smallest margin first."""
 
-    def key(i: int) -> tuple[bool, float, int]:
-        record = records[i]
-        several = [t for t in task_names if len(record[f"{t}_set"]) > 1]
-        return not several, min(margin(record, t) for t in several or task_names), i
+    def key(i: int) -> tuple[bool, float]:
+        return not unsure(records[i], task_names), min(margin(records[i], t) for t in task_names)
 
     return sorted(range(len(records)), key=key)

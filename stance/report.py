@@ -159,7 +159,7 @@ def write_decisions(
 
 
 #: What stands on the page of a collection at most; its CSV files hold all.
-_ROWS, _GROUPS, _DOUBTS = 2000, 30, 12
+_ROWS, _GROUPS, _DOUBTS = 2000, 40, 12
 _GLOSSES = {
     "favor": "welcomes, thanks, pledges, defends, justifies",
     "against": "condemns, fears, warns of it as a danger, calls it illegal",
@@ -186,6 +186,7 @@ def write_corpus(
     formula begins with ``'``. The page holds at most 2,000 passages, the least sure ones; the files
     hold all. Raises :class:`~stance.text.InputError` where the records are not of one model.
     """
+    say = partial(translate, language=language)
     priors = priors or {}
     labels = prevalence.tasks(records)
     whole = prevalence.survey(records, priors)["tasks"]
@@ -195,7 +196,9 @@ def write_corpus(
         rows[position]["shown"] = True
     poles = {task: pair for task in labels if (pair := prevalence.poles(labels[task]))}
     cells = prevalence.crossed(records, "stance", "framing") if set(labels) >= _COMMON else {}
-    sections = [_section(key, groups, priors, poles) for key, groups in _groupings(records).items()]
+    sections = [
+        _section(key, groups, priors, poles, say) for key, groups in _groupings(records).items()
+    ]
     months = sorted(m for r in records if (m := prevalence.month(r)))
     outlets = {name for r in records if (name := prevalence.column(r, "outlet"))}
     drawn = _corpus_figures(records, whole, cells, sections, language)
@@ -203,7 +206,6 @@ def write_corpus(
     files["data/passages.csv"] = [_passage_row(r, list(labels)) for r in records]
     if cells:
         files["data/cells.csv"] = _cell_rows(cells)
-    say = partial(translate, language=language)
     with _Folder(folder) as out:
         images = out.draw(drawn)
         pictures = [f"figures/{name}.{end}" for name in drawn for end in ("svg", "png")]
@@ -291,6 +293,7 @@ def _section(
     groups: prevalence.Groups,
     priors: Mapping[str, Mapping[str, float]],
     poles: Mapping[str, tuple[str, str]],
+    say: Callable[[str], str],
 ) -> dict[str, Any]:
     """The shares of every group, those of the small groups together last."""
     named = [(name, "group", some) for name, some in groups.kept.items()]
@@ -303,6 +306,7 @@ def _section(
         "rows": [
             {
                 "name": name,
+                "title": name or say("the author" if key == "speaker" else "not given"),
                 "kind": kind,
                 "tasks": prevalence.survey(some, priors)["tasks"],
                 "balance": {t: prevalence.balance(some, t, *pair) for t, pair in poles.items()},
@@ -313,12 +317,17 @@ def _section(
     }
 
 
+def _foremost(section: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups that are shown: of many months the last ones, else those of most passages."""
+    kept = [row for row in section["rows"] if row["kind"] == "group"]
+    return kept[-_GROUPS:] if section["key"] == "month" else kept[:_GROUPS]
+
+
 def _shown(section: Mapping[str, Any], say: Callable[[str], str]) -> dict[str, Any]:
     """A section with what the page says around it, its rarest groups left to the files."""
     groups: prevalence.Groups = section["groups"]
     kept = [row for row in section["rows"] if row["kind"] == "group"]
-    # of many months the last ones are shown, of others those with most passages
-    shown = kept[-_GROUPS:] if section["key"] == "month" else kept[:_GROUPS]
+    shown = _foremost(section)
     rows = shown + [row for row in section["rows"] if row["kind"] == "others"]
     return {
         **section,
@@ -386,8 +395,7 @@ def _corpus_figures(
     if cells:
         drawn["cells"] = partial(figures.cells, cells, language)
     for section in sections:
-        rows = [row for row in section["rows"] if row["kind"] == "group"]
-        rows = rows[-_GROUPS:] if section["key"] == "month" else rows[:_GROUPS]
+        rows = _foremost(section)
         for task in whole if rows else ():
             name = f"by-{section['key']}-{task}"
             drawn[name] = partial(figures.group_shares, rows, task, language)

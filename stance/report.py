@@ -223,7 +223,11 @@ def write_corpus(
                 whole=whole,
                 verdicts=[_verdict(records, task, pair, whole) for task, pair in poles.items()],
                 poles=poles,
-                priors={task: priors.get(task, {}) for task in labels},
+                priors={
+                    task: {name: priors[task].get(name, 1) for name in names}
+                    for task, names in labels.items()
+                    if task in priors
+                },
                 cells=cells,
                 sections=[_shown(s, say) for s in sections],
                 telling=_telling(records, rows, cells),
@@ -418,8 +422,7 @@ def _group_rows(
     for row in section["rows"]:
         for task, one in row["tasks"].items():
             head = {
-                section["key"]: row["name"],
-                "group": "others" if row["kind"] == "others" else "",
+                section["key"]: "(others)" if row["kind"] == "others" else row["name"],
                 "passages": one["passages"],
                 "articles": one["articles"],
                 "task": task,

@@ -214,14 +214,12 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     ``@``, their wide forms, a tab or a line break, blanks aside) gets ``'`` before it. Numbers
     stand as they are.
 
-    >>> print(csv_text([{"text": "=1+1", "n": -2}]), end="")
-    text,n
-    '=1+1,-2
+    >>> csv_text([{"text": "=1+1", "n": -2}])
+    "text,n\\r\\n'=1+1,-2\\r\\n"
     """
     out = io.StringIO()
-    writer = csv.DictWriter(
-        out, list(dict.fromkeys(k for r in rows for k in r)), restval="", lineterminator="\n"
-    )
+    # lines end as RFC 4180 has it, so that a lone carriage return in a cell is quoted too
+    writer = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), restval="")
     writer.writeheader()
     writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     return out.getvalue()

@@ -64,12 +64,13 @@
 
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(filter));
+  const showAll = () => { form.reset(); filter(); };
+  form.querySelector("button").addEventListener("click", showAll);
   // a link to a row that is filtered away shows it
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#p"]');
     const row = link && document.getElementById(link.hash.slice(1));
-    if (row && row.hidden) { form.reset(); rows.forEach((one) => { one.hidden = false; }); }
+    if (row && row.hidden) showAll();
   });
   form.hidden = false;
   filter();

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -464,14 +465,77 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
     return stance.load().lexicon
 
 
+# --- prevalence -----------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("decisions", type=_PATH, metavar="DECISIONS")
+@click.option(
+    "--by", default="", metavar="COLUMN", help="Also by COLUMN, or by month (of date) or speaker."
+)
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", help="Repeatable. Default: all there are."
+)
+@click.option(
+    "--model", "model_path", type=_PATH, help="The model that decided. Default: the package's."
+)
+@click.option(
+    "--prior", multiple=True, metavar="TASK:LABEL=SHARE", help="As it was given to classify."
+)
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
+)
+def prevalence(
+    decisions: Path,
+    by: str,
+    tasks: Sequence[str],
+    model_path: Path | None,
+    prior: Sequence[str],
+    form: str,
+) -> None:
+    """What share of a collection has each label, corrected for the classifier's errors.
+
+    DECISIONS is a .jsonl from classify. Every share stands as counted, as the mean of the
+    probabilities, and as the likeliest mixture behind them, with 95% intervals over articles.
+    """
+    from stance import prevalence as shares
+    from stance import scoring, tables
+
+    records = scoring.read_decisions(decisions)
+    if not records:
+        raise InputError(f"{decisions}: no records in it")
+    found = shares.survey(
+        records, _assumed(_with_priors(stance.load(model_path), prior), records), tasks, by
+    )
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        click.echo(tables.prevalence_table(found), nl=False)
+
+
+def _assumed(model: Any, records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Task → label → weight in the mixture that the model's probabilities of records assume.
+
+    A task that the model does not know is left out.
+    """
+    return {
+        task: dict(zip(head.labels, (round(exp(w), 9) for w in head.log_prior), strict=True))
+        for task, head in model.heads.items()
+        if set(records[0].get(f"{task}_p", ())) == set(head.labels)
+    }
+
+
 # --- report ---------------------------------------------------------------------------------------
 
 
 @main.command()
-@click.argument("source", type=_PATH, metavar="INPUT")
+@click.argument("sources", nargs=-1, required=True, type=_PATH, metavar="INPUT [RESULT]")
 @click.option("--output", "-o", type=_PATH, required=True, metavar="DIR", help="Where to write.")
 @click.option(
-    "--model", "model_path", type=_PATH, help="For an article: the model to read it with."
+    "--model",
+    "model_path",
+    type=_PATH,
+    help="For an article: the model to read it with; for decisions: the one that made them.",
 )
 @click.option(
     "--audit", "audit_path", type=_PATH, help="For an evaluation: an audit.json to add to it."
@@ -485,7 +549,7 @@ def _load_lexicon(settings: Any, data: Sequence[Path], folder: Path | None) -> A
     help="Language of the page.",
 )
 def report(
-    source: Path,
+    sources: Sequence[Path],
     output: Path,
     model_path: Path | None,
     audit_path: Path | None,
@@ -494,16 +558,17 @@ def report(
     """Write a page with figures about INPUT.
 
     INPUT is a result.json (an evaluation), a decisions file (.jsonl from classify), or an article
-    (.txt, .html), which is classified first.
+    (.txt, .html), which is classified first. Two results on the same passages are compared: what
+    changed from the first to the second.
     """
-    from stance import article, evaluation, scoring
+    from stance import article, article_page, corpus_page, scoring
     from stance import report as reports
 
-    if source.suffix == ".json":
-        try:
-            result = evaluation.Result.from_json(_json(source))
-        except (TypeError, AttributeError) as error:
-            raise InputError(f"{source}: no result of stance evaluate ({error})") from error
+    source = sources[0]
+    if len(sources) > 1:
+        _compare(sources, output, audit_path, language)
+    elif source.suffix == ".json":
+        result = _result(source)
         found = _json(audit_path) if audit_path else None
         if found is not None and not (isinstance(found, dict) and "systems" in found):
             raise InputError(f"{audit_path}: no audit.json of stance audit")
@@ -512,18 +577,44 @@ def report(
         records = scoring.read_decisions(source)
         if not records:
             raise InputError(f"{source}: no records in it")
-        reports.write_decisions(records, output, language=language)
+        priors = _assumed(stance.load(model_path), records)
+        corpus_page.write(records, output, language, priors)
     elif source.suffix.lower() in article.ARTICLES:
         model = stance.load(model_path)
         records = list(scoring.classify(model, scoring.units([source]), explain=True))
         decided_by = {"name": model_path.name if model_path else "", **model.info}
-        reports.write_article(records, output, article.read(source), language, decided_by)
+        article_page.write(records, output, article.read(source), language, decided_by)
     else:
         raise InputError(
             f"{source}: don't know {source.suffix!r}; expected a result.json, a decisions .jsonl, "
             f"or an article ({', '.join(article.ARTICLES)})"
         )
     click.echo(f"wrote {output / 'index.html'}", err=True)
+
+
+def _result(path: Path) -> Any:
+    from stance import evaluation
+
+    try:
+        return evaluation.Result.from_json(_json(path))
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no result of stance evaluate ({error})") from error
+
+
+def _compare(paths: Sequence[Path], output: Path, audit: Path | None, language: str) -> None:
+    from stance import evaluation, report
+
+    if len(paths) > 2 or any(p.suffix != ".json" for p in paths):
+        raise click.UsageError(
+            f"{len(paths)} inputs; expected one, or two results (result.json) to compare"
+        )
+    if audit:
+        raise click.UsageError("--audit goes with one evaluation, not with a comparison")
+    # The files of both are mostly called result.json: their folders tell them apart.
+    names = [p.parent.name if p.stem == "result" and p.parent.name else p.stem for p in paths]
+    first, second = names if names[0] != names[1] else map(str, paths)
+    found = evaluation.compare(_result(paths[0]), _result(paths[1]), (first, second))
+    report.write_comparison(found, output, language)
 
 
 # --- corpus ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from typing import Any
 import joblib
 import numpy as np
 import scipy
+import scipy.stats
 import sklearn
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 import stance
@@ -21,7 +25,7 @@ from stance.corpus import Passage
 from stance.features import Reading
 from stance.lexicon import Lexicon
 from stance.model import Model, Sample, Settings, build_features, conformal_set, fit, fit_head
-from stance.text import Table
+from stance.text import InputError, Table, clean
 
 _BOOTSTRAPS = 1000
 _BINS = 15
@@ -29,6 +33,7 @@ _SHARES = 20
 _CURVE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _TOP = 25
 _BAG_C = (2.0, 4.0)  # of the bag of words that every model is measured against
+_TEXT = 400  # code points of a passage that a result keeps
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Result:
     ``tasks``: task → metrics; every figure is ``[value, low, high]`` with a 95% interval by
     bootstrap over groups of articles. ``signature``: all that the figures depend on.
     ``phenomena``: what :func:`stance.challenge.by_phenomenon` found, on a challenge set.
+    ``decisions``: what was decided passage by passage, for :func:`compare`: columns ``id``,
+    ``digest`` (of the text), ``group``, where there are any ``pair``; the ``text`` of those that
+    were decided wrong, by id; and by task ``labels``, then as places in these ``gold`` (n,) and
+    ``decided`` (repeats, n), the decided label's probability ``p`` and whether ``several`` labels
+    were in the set. Empty in results of earlier versions.
     """
 
     kind: str
@@ -48,6 +58,7 @@ class Result:
     learning_curve: Sequence[Mapping[str, Any]] = ()
     top_features: Mapping[str, Any] = field(default_factory=dict)
     phenomena: Mapping[str, Any] = field(default_factory=dict)
+    decisions: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -192,9 +203,9 @@ def cross_validate(
             best_C[task].append(outcome[task]["C"])
     weights = bootstrap_weights(group[tested], settings.seed)
     tasks = {}
+    main = [passages[int(i)] for i in tested]
     for task, labels in order.items():
-        truth = _labels([passages[int(i)] for i in tested], task)
-        main = [passages[int(i)] for i in tested]
+        truth = _labels(main, task)
         tasks[task] = (
             _report(
                 truth, labels, filled[task], settings.prior.get(task, {}), weights, covered[task]
@@ -213,6 +224,9 @@ def cross_validate(
         if curve
         else [],
         _top_features(passages, settings, lexicon, table, modal),
+        decisions=_decisions(
+            main, group[tested], order, {t: f["model"] for t, f in filled.items()}, covered
+        ),
     )
 
 
@@ -237,6 +251,8 @@ def held_out(
     group = np.unique([p.doc for p in passages], return_inverse=True)[1]
     weights = bootstrap_weights(group, settings.seed)
     tasks = {}
+    ours: dict[str, Predictions] = {}
+    inside: dict[str, np.ndarray] = {}
     for task, labels in model.labels.items():
         truth = _labels(passages, task)
         p = np.array([[list(r[f"{task}_p"].values()) for r in records]])
@@ -251,6 +267,7 @@ def held_out(
             systems[name] = Predictions(_one_hot(decided, labels)[None], decided[None])
         sets = [r[f"{task}_set"] for r in records]
         covered = _covered(truth, sets)[None]
+        ours[task], inside[task] = systems["model"], covered
         report = _report(truth, labels, systems, {}, weights, covered)
         report |= whole_pairs(passages, truth, y, weights)
         alternatives = [p.meta.get(f"alt_{task}") or [] for p in passages]
@@ -272,6 +289,7 @@ def held_out(
         tasks,
         settings.to_json(),
         _data(passages),
+        decisions=_decisions(passages, group, model.labels, ours, inside),
     )
 
 
@@ -450,10 +468,13 @@ def mean(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> list[float
 
     ``weights`` (rows, n), ``value`` and ``mass`` (n,); 0 where no item has mass.
     """
+    return summary(_means(weights, value, mass))
+
+
+def _means(weights: np.ndarray, value: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """The mean under each row of weights, shape (rows,)."""
     total = weights @ mass
-    return summary(
-        np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
-    )
+    return np.divide(weights @ (value * mass), total, out=np.zeros_like(total), where=total > 0)
 
 
 def whole_pairs(
@@ -464,17 +485,22 @@ def whole_pairs(
     ``y`` (repeats, n). Nothing where no passage belongs to a pair. One right member may be luck
     (Gardner et al. 2020).
     """
+    value, mass = _whole([str(p.meta.get("pair") or "") for p in passages], y == truth)
+    return {"pairs": mean(weights, value, mass)} if mass.any() else {}
+
+
+def _whole(pairs: Sequence[str], right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At each pair's first member the share of repeats in which it is whole, and mass 1; (n,)."""
     members: dict[str, list[int]] = {}
-    for i, p in enumerate(passages):
-        if p.meta.get("pair"):
-            members.setdefault(str(p.meta["pair"]), []).append(i)
-    value, mass = np.zeros(len(passages)), np.zeros(len(passages))
-    right = y == truth
+    for i, pair in enumerate(pairs):
+        if pair:
+            members.setdefault(pair, []).append(i)
+    value, mass = np.zeros(len(pairs)), np.zeros(len(pairs))
     for rows in members.values():
         if len(rows) > 1:
             value[rows[0]] = right[:, rows].all(axis=1).mean()
             mass[rows[0]] = 1.0
-    return {"pairs": mean(weights, value, mass)} if mass.any() else {}
+    return value, mass
 
 
 def confusion(
@@ -567,10 +593,8 @@ def _report(
     ours = columns["model"]
     n_repeats = len(main.y)
     matrix = np.mean([confusion(truth, y, labels, np.ones(len(truth))) for y in main.y], axis=0)
-    # Calibration is measured in the mixture of labels that the probabilities assume.
     present = Counter(truth)
-    share = np.array([prior.get(t, 1.0) / present[t] if prior else 1.0 for t in truth])
-    share *= len(truth) / share.sum()
+    share = _mixture(truth, prior)
     index = np.array([labels.index(t) for t in truth])
     log_loss, brier, right, confidence = [], [], [], []
     for p, y in zip(main.p, main.y, strict=True):
@@ -582,6 +606,13 @@ def _report(
     each = {"log_loss": np.mean(log_loss, axis=0), "brier": np.mean(brier, axis=0)}
     inside, size = covered.mean(axis=0).T
     several = (covered[:, :, 1] > 1).mean(axis=0)
+    alone = 1 - several
+    sure = np.divide(
+        ((covered[:, :, 1] <= 1) * np.array(right)).mean(axis=0),
+        alone,
+        out=np.zeros(len(truth)),
+        where=alone > 0,
+    )
     flat_confidence, flat_right = np.concatenate(confidence), np.concatenate(right)
 
     def ece(w: np.ndarray) -> float:
@@ -612,6 +643,7 @@ def _report(
         },
         "set_size": mean(weights, size, np.ones(len(truth))),
         "undecided": mean(weights, several, np.ones(len(truth))),
+        "sure": mean(weights, sure, alone),
         "baselines": {},
     }
     for name, column in columns.items():
@@ -624,6 +656,16 @@ def _report(
                 for m in ("accuracy", "macro_f1")
             }
     return found
+
+
+def _mixture(truth: np.ndarray, prior: Mapping[str, float]) -> np.ndarray:
+    """Item masses, shape (n,), in the mixture of labels that the probabilities assume.
+
+    Calibration is measured in it. All ones without a prior.
+    """
+    present = Counter(truth)
+    share = np.array([prior.get(t, 1.0) / present[t] if prior else 1.0 for t in truth])
+    return share * (len(truth) / share.sum())
 
 
 def weighted_scores(
@@ -648,14 +690,304 @@ def summary(values: np.ndarray) -> list[float]:
     return [float(values[0]), float(low), float(high)]
 
 
-def _unbiased(values: np.ndarray) -> list[float]:
+def _unbiased(values: np.ndarray, least: float = 0.0) -> list[float]:
     """Like :func:`summary`, for a figure that resampling pushes up, as it does calibration error.
 
-    The percentiles are moved by the bootstrap's own bias (Efron & Tibshirani 1993, ch. 10).
+    The percentiles are moved by the bootstrap's own bias (Efron & Tibshirani 1993, ch. 10), none
+    below ``least``.
     """
     value, low, high = summary(values)
     bias = float(values[1:].mean()) - value
-    return [value, max(0.0, low - bias), max(0.0, high - bias)]
+    return [value, max(least, low - bias), max(least, high - bias)]
+
+
+# --- decisions, and two results compared ----------------------------------------------------------
+
+
+def _decisions(
+    passages: Sequence[Passage],
+    group: np.ndarray,
+    order: Mapping[str, Sequence[str]],
+    decided: Mapping[str, Predictions],
+    covered: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """``decisions`` of a :class:`Result`: columns in the order of ``passages``."""
+    wrong = np.zeros(len(passages), bool)
+    tasks = {}
+    for task, labels in order.items():
+        at = {label: k for k, label in enumerate(labels)}
+        truth, found = _labels(passages, task), decided[task]
+        wrong |= (found.y != truth).any(axis=0)
+        tasks[task] = {
+            "labels": list(labels),
+            "gold": [at[t] for t in truth],
+            "decided": [[at[v] for v in y] for y in found.y],
+            "p": [[round(float(q), 4) for q in p.max(axis=1)] for p in found.p],
+            "several": (covered[task][:, :, 1] > 1).astype(int).tolist(),
+        }
+    pairs = [str(p.meta.get("pair") or "") for p in passages]
+    return {
+        "id": [p.id for p in passages],
+        "digest": [f"{zlib.crc32(p.text.encode()):08x}" for p in passages],
+        "group": np.unique(group, return_inverse=True)[1].tolist(),
+        **({"pair": pairs} if any(pairs) else {}),
+        "text": {p.id: _clipped(p.text) for p, w in zip(passages, wrong, strict=True) if w},
+        "tasks": tasks,
+    }
+
+
+def _clipped(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+
+
+def compare(
+    a: Result, b: Result, names: tuple[str, str] = ("A", "B"), seed: int = 0
+) -> dict[str, Any]:
+    """Two results on the same passages, passage by passage: what changed from ``a`` to ``b``.
+
+    ``tasks``: task → figures, each with ``a``, ``b`` and ``difference`` (b less a), all
+    ``[value, low, high]``; the differences are paired: both are resampled together, by groups of
+    articles. ``changed``: how many passages turned ``better`` or ``worse`` in the first repeat,
+    and McNemar's exact ``p``, which takes passages for independent; ``better`` and ``worse``: which
+    these are, surest first. ``differs``: what differs between the signatures and settings.
+    Passages that only one result holds (``left_out``) or that were labelled anew in between
+    (``relabelled``) are left out.
+
+    Raises :class:`~stance.text.InputError` for results without decisions or without a passage or
+    task in common.
+    """
+    for result, name in ((a, names[0]), (b, names[1])):
+        if not result.decisions:
+            raise InputError(
+                f"{name}: holds no decisions passage by passage (an earlier version wrote it); "
+                "run stance evaluate again to compare it"
+            )
+    tasks = [t for t in a.decisions["tasks"] if t in b.decisions["tasks"]]
+    if not tasks:
+        raise InputError(
+            f"{names[1]}: tasks {', '.join(b.decisions['tasks'])}; {names[0]} has "
+            f"{', '.join(a.decisions['tasks'])}: no task in common to compare"
+        )
+    rows_a, rows_b = _common(a, b, names)
+    sides = [
+        {t: _Side.of(result, t, rows) for t in tasks} for result, rows in ((a, rows_a), (b, rows_b))
+    ]
+    same = np.all([sides[0][t].gold == sides[1][t].gold for t in tasks], axis=0)
+    if not same.any():
+        raise InputError(
+            f"{names[1]}: every passage is labelled otherwise than in {names[0]}; "
+            "expected results on the same labels"
+        )
+    sides = [{t: side.only(same) for t, side in one.items()} for one in sides]
+    rows_a, rows_b = rows_a[same], rows_b[same]
+    group = _joined(np.array(a.decisions["group"])[rows_a], np.array(b.decisions["group"])[rows_b])
+    weights = bootstrap_weights(group, seed)
+    ids = [a.decisions["id"][i] for i in rows_a]
+    pairs = [a.decisions["pair"][i] for i in rows_a] if "pair" in a.decisions else [""] * len(ids)
+    texts = {**b.decisions["text"], **a.decisions["text"]}
+    return {
+        "names": list(names),
+        "kinds": [a.kind, b.kind],
+        "signatures": [a.signature, b.signature],
+        "differs": _differs(a, b),
+        "passages": len(ids),
+        "groups": int(group.max()) + 1,
+        "left_out": [
+            len(a.decisions["id"]) - len(same),
+            len(b.decisions["id"]) - len(same),
+        ],
+        "relabelled": int((~same).sum()),
+        "tasks": {
+            t: _compared(sides[0][t], sides[1][t], weights, ids, pairs, texts) for t in tasks
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One result's decisions of one task: ``gold`` (n,); the others (repeats, n)."""
+
+    labels: tuple[str, ...]
+    gold: np.ndarray
+    y: np.ndarray
+    p: np.ndarray
+    several: np.ndarray
+    prior: Mapping[str, float]
+
+    @classmethod
+    def of(cls, result: Result, task: str, rows: np.ndarray) -> "_Side":
+        found = result.decisions["tasks"][task]
+        labels = np.array(found["labels"], dtype=object)
+        # A trained model is measured in the mixture of its test, cross-validation in its prior's.
+        prior = result.settings.get("prior", {}) if result.kind == "cross-validation" else {}
+        return cls(
+            tuple(labels),
+            labels[np.array(found["gold"])[rows]],
+            labels[np.array(found["decided"])[:, rows]],
+            np.array(found["p"], float)[:, rows],
+            np.array(found["several"], float)[:, rows],
+            prior.get(task, {}),
+        )
+
+    def only(self, rows: np.ndarray) -> "_Side":
+        return dataclasses.replace(
+            self,
+            gold=self.gold[rows],
+            y=self.y[:, rows],
+            p=self.p[:, rows],
+            several=self.several[:, rows],
+        )
+
+    def columns(
+        self, labels: Sequence[str], weights: np.ndarray, pairs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Each figure under each row of weights, shape (rows,); ``f1`` (rows, labels)."""
+        right = self.y == self.gold
+        scored = weighted_scores(self.gold, self.y, labels, weights)
+        share = _mixture(self.gold, self.prior)
+        confidence, flat = self.p.ravel(), right.ravel().astype(float)
+        found = {
+            "accuracy": scored["accuracy"],
+            "macro_f1": scored["macro_f1"],
+            "f1": scored["f1"],
+            "ece": np.array(
+                [
+                    calibration_error(confidence, flat, np.tile(w * share, len(self.y)))[0]
+                    for w in weights
+                ]
+            ),
+            "undecided": _means(weights, self.several.mean(axis=0), np.ones(len(self.gold))),
+        }
+        value, mass = _whole(pairs, right)
+        if mass.any():
+            found["pairs"] = _means(weights, value, mass)
+        return found
+
+
+def _common(a: Result, b: Result, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the passages that both results hold, by id and text, in one steady order."""
+    places = [
+        {key: i for i, key in enumerate(zip(r.decisions["id"], r.decisions["digest"], strict=True))}
+        for r in (a, b)
+    ]
+    both = sorted(places[0].keys() & places[1].keys())
+    if not both:
+        raise InputError(
+            f"{names[0]} and {names[1]}: no passage in common (by id and text) among "
+            f"{len(places[0])} and {len(places[1])}; expected results on the same passages"
+        )
+    first, second = (np.array([place[key] for key in both]) for place in places)
+    return first, second
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Groups in which no group of either is parted, numbered as they first occur; shape (n,)."""
+    n = int(first.max()) + 1
+    size = n + int(second.max()) + 1
+    edges = coo_array((np.ones(len(first)), (first, second + n)), shape=(size, size))
+    joined = connected_components(edges, directed=False)[1][first]
+    number = {g: k for k, g in enumerate(dict.fromkeys(joined.tolist()))}
+    return np.array([number[g] for g in joined.tolist()])
+
+
+def _compared(
+    a: _Side,
+    b: _Side,
+    weights: np.ndarray,
+    ids: Sequence[str],
+    pairs: Sequence[str],
+    texts: Mapping[str, str],
+) -> dict[str, Any]:
+    """One task of :func:`compare`."""
+    labels = list(dict.fromkeys((*a.labels, *b.labels)))
+    ours, theirs = (side.columns(labels, weights, pairs) for side in (a, b))
+    present = Counter(a.gold)
+
+    def three(first: np.ndarray, second: np.ndarray) -> dict[str, list[float]]:
+        return {"a": summary(first), "b": summary(second), "difference": summary(second - first)}
+
+    found: dict[str, Any] = {
+        name: three(ours[name], theirs[name])
+        for name in ("accuracy", "macro_f1", "undecided", "pairs")
+        if name in ours
+    }
+    found["ece"] = {
+        "a": _unbiased(ours["ece"]),
+        "b": _unbiased(theirs["ece"]),
+        "difference": _unbiased(theirs["ece"] - ours["ece"], -np.inf),
+    }
+    found["per_class"] = {
+        label: {"support": present[label]} | three(ours["f1"][:, k], theirs["f1"][:, k])
+        for k, label in enumerate(labels)
+        if present[label]
+    }
+    ones = np.ones(len(ids))
+    found["confusion"] = {
+        "labels": labels,
+        **{
+            name: np.mean([confusion(a.gold, y, labels, ones) for y in side.y], axis=0).tolist()
+            for name, side in (("a", a), ("b", b))
+        },
+    }
+    was, now = a.y[0] == a.gold, b.y[0] == b.gold
+    better, worse = np.flatnonzero(~was & now), np.flatnonzero(was & ~now)
+    found["changed"] = {
+        "better": len(better),
+        "worse": len(worse),
+        "both_right": int((was & now).sum()),
+        "both_wrong": int((~was & ~now).sum()),
+        "p": _mcnemar(len(better), len(worse)),
+    }
+    for name, rows in (("better", better), ("worse", worse)):
+        found[name] = [
+            {
+                "id": ids[i],
+                "gold": a.gold[i],
+                "a": a.y[0, i],
+                "p_a": float(a.p[0, i]),
+                "b": b.y[0, i],
+                "p_b": float(b.p[0, i]),
+                "text": texts.get(ids[i], ""),
+            }
+            for i in rows[np.argsort(-b.p[0, rows], kind="stable")]
+        ]
+    return found
+
+
+def _mcnemar(better: int, worse: int) -> float:
+    """The exact two-sided p that a passage that changed sides is as likely to have gained."""
+    n = better + worse
+    return float(scipy.stats.binomtest(better, n).pvalue) if n else 1.0
+
+
+def _differs(a: Result, b: Result) -> list[dict[str, Any]]:
+    """What two results depend on otherwise: ``what``, ``a``, ``b``; settings leaf by leaf."""
+    parts = []
+    for result in (a, b):
+        words = [w.partition(":") for w in result.signature.split()]
+        parts.append(
+            {"evaluation": result.kind}
+            | {name: value for name, colon, value in words if colon}
+            | _leaves(result.settings, "settings")
+        )
+    names = [n for n in dict.fromkeys((*parts[0], *parts[1])) if n != "settings"]
+    return [
+        {"what": n, "a": parts[0].get(n), "b": parts[1].get(n)}
+        for n in names
+        if parts[0].get(n) != parts[1].get(n)
+    ]
+
+
+def _leaves(data: Any, name: str) -> dict[str, Any]:
+    """Every value of nested settings under its path.
+
+    >>> _leaves({"C": [1], "features": {"words": {"weight": 2}}}, "settings")
+    {'settings.C': [1], 'settings.features.words.weight': 2}
+    """
+    if not isinstance(data, Mapping) or not data:
+        return {name: data}
+    return {k: v for key, inner in data.items() for k, v in _leaves(inner, f"{name}.{key}").items()}
 
 
 # --- learning curve and features ------------------------------------------------------------------

@@ -59,3 +59,12 @@ def translate(phrase: str, language: str) -> str:
     ('passages', 'فقرات')
     """
     return phrase if language == "en" else phrases(language)[phrase]
+
+
+def term(word: str, language: str) -> str:
+    """A name that data bring along (a task, a baseline) in ``language``, where that knows it.
+
+    >>> term("stance", "ar"), term("vaccine", "ar")
+    ('الموقف', 'vaccine')
+    """
+    return phrases(language).get(word, word)

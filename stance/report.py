@@ -1,33 +1,19 @@
-"""A Result or decision records → pages, Markdown and files. Never refits anything."""
+"""A Result, an audit, counts → pages, Markdown and files. Never refits anything."""
 
-import html
 import json
-import shutil
-import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from stance import figures, tables
-from stance.language import LABELS, LANGUAGES, translate
-from stance.text import clean
+from stance import figures, findings, tables
+from stance.language import term
+from stance.page import Folder, environment
 
 if TYPE_CHECKING:
-    from stance.article import Article
     from stance.evaluation import Result
 
-_TELLING_WORDS = 8
-_OPPOSING_WORDS = 3
-_LEAST_WEIGHT = 0.1  # of a word that is marked: it makes its label a tenth likelier
-_STRONG_WEIGHTS = (0.5, 1.0)
-#: Labels of passages that take no side; a tendency is one of the others.
-_QUIET = frozenset({"neutral", "unrelated", "none"})
-_FEWEST_FOR_TENDENCY = 3
-_PASSAGES_ON_LINE = 20  # of the course; as many as a phone has room for
+_EXAMPLES = 8  # that a comparison shows unfolded
 
 
 def write_evaluation(
@@ -43,19 +29,24 @@ def write_evaluation(
     """
     drawn: dict[str, figures.Maker] = {}
     for task, found in result.tasks.items():
-        drawn[f"{task}-confusion"] = partial(figures.confusion, task, found)
-        drawn[f"{task}-per-class"] = partial(figures.per_class, task, found)
-        drawn[f"{task}-reliability"] = partial(figures.reliability, task, found)
+        drawn[f"{task}-confusion"] = partial(figures.confusion, task, found, language)
+        drawn[f"{task}-per-class"] = partial(figures.per_class, task, found, language)
+        drawn[f"{task}-reliability"] = partial(figures.reliability, task, found, language)
         if "risk_coverage" in found:
-            drawn[f"{task}-risk-coverage"] = partial(figures.risk_coverage, task, found)
+            drawn[f"{task}-risk-coverage"] = partial(figures.risk_coverage, task, found, language)
         if task in result.top_features:
             top = result.top_features[task]
-            drawn[f"{task}-top-features"] = partial(figures.top_features, task, top)
+            drawn[f"{task}-top-features"] = partial(figures.top_features, task, top, language)
     if result.learning_curve:
-        drawn["learning-curve"] = partial(figures.learning_curve, result)
+        drawn["learning-curve"] = partial(figures.learning_curve, result, language)
     if audit:
-        drawn["audit"] = partial(figures.audit, audit)
-    with _Folder(folder) as out:
+        drawn["audit"] = partial(figures.audit, audit, language)
+    heads = {
+        task: findings.headline(found)
+        | {"phenomena": findings.weakest_phenomena(result.phenomena, task)}
+        for task, found in result.tasks.items()
+    }
+    with Folder(folder) as out:
         images = out.draw(drawn)
         out.write(
             "index.html",
@@ -65,22 +56,57 @@ def write_evaluation(
                 result=result,
                 audit=audit,
                 images=images,
-                names=tables.NAMES,
+                heads=heads,
                 columns=tables.phenomenon_columns(result),
-                figure=tables.interval,
-                arabic=LABELS["ar"],
+                per_hundred=lambda share: findings.hundred([share])[0],
+                term=partial(term, language=language),
             ),
         )
         text = f"# Evaluation: {result.kind}\n\n" + tables.markdown(result)
         if audit:
             text += "\n## What the corpus gives away\n\n" + tables.audit_markdown(audit)
         out.write("report.md", text)
-        out.write("result.json", json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
+        out.write("result.json", _result_json(result))
+
+
+def _result_json(result: "Result") -> str:
+    """A result as JSON to be read, but its thousands of decisions on one line."""
+    data = result.to_json()
+    decisions = json.dumps(data.pop("decisions"), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    return text.removesuffix("\n}") + f',\n "decisions": {decisions}\n}}\n'
+
+
+def write_comparison(found: Mapping[str, Any], folder: Path, language: str = "en") -> None:
+    """Write ``index.html``, ``comparison.md``, ``comparison.json`` and figures to ``folder``.
+
+    ``found``: what :func:`stance.evaluation.compare` found.
+    """
+    drawn: dict[str, figures.Maker] = {
+        f"{task}-differences": partial(figures.paired, task, one, language)
+        for task, one in found["tasks"].items()
+    }
+    with Folder(folder) as out:
+        images = out.draw(drawn)
+        out.write(
+            "index.html",
+            environment(language)
+            .get_template("comparison.html")
+            .render(
+                found=found,
+                images=images,
+                shown=_EXAMPLES,
+                verdict=findings.verdict,
+                term=partial(term, language=language),
+            ),
+        )
+        out.write("comparison.md", tables.comparison_markdown(found))
+        out.write("comparison.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_audit(found: Mapping[str, Any], folder: Path) -> None:
     """Write ``audit.md``, ``audit.json`` and a figure to ``folder``."""
-    with _Folder(folder) as out:
+    with Folder(folder) as out:
         out.draw({"audit": partial(figures.audit, found)})
         out.write("audit.md", "# Audit\n\n" + tables.audit_markdown(found))
         out.write("audit.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
@@ -88,7 +114,7 @@ def write_audit(found: Mapping[str, Any], folder: Path) -> None:
 
 def write_stats(found: Mapping[str, Any], folder: Path) -> None:
     """Write ``stats.md``, ``stats.json`` and figures to ``folder``."""
-    with _Folder(folder) as out:
+    with Folder(folder) as out:
         out.draw(
             {"labels": partial(figures.combinations, found), "kinds": partial(figures.kinds, found)}
         )
@@ -106,342 +132,6 @@ def write_differences(
 
     ``rows``: one an experiment, with ``what`` and, by task, the ``difference`` to the default.
     """
-    with _Folder(folder) as out:
+    with Folder(folder) as out:
         out.draw({"differences": partial(figures.differences, rows)})
         out.write(name, text)
-
-
-def write_decisions(
-    records: Sequence[Mapping[str, Any]],
-    folder: Path,
-    article: "Article | None" = None,
-    language: str = "en",
-) -> None:
-    """Write a page about decision records to ``folder``: ``index.html``, ``decisions.jsonl``,
-    figures.
-
-    With ``article``, the page shows the whole article, what is no passage in grey.
-    """
-    tasks = [key.removesuffix("_p") for key in records[0] if key.endswith("_p")]
-    drawn = {
-        "labels": partial(figures.label_counts, records, tasks),
-        "course": partial(figures.course, records, tasks),
-    }
-    by_start = {r["start"]: r for r in records} if article else {}
-    blocks: list[dict[str, Any]] = []
-    if article:
-        for part in article.blocks:
-            record = by_start.get(part.start) if part.kind == "passage" else None
-            text = clean(article.block_text(part))
-            blocks.append({"kind": part.kind, "text": text, "record": record})
-    else:
-        blocks = [{"kind": "passage", "text": clean(r["text"]), "record": r} for r in records]
-    for block in blocks:
-        if block["record"]:
-            block["html"] = _marked(block["record"])
-    counts = {task: Counter(r[task] for r in records) for task in tasks}
-    with _Folder(folder) as out:
-        images = out.draw(drawn)
-        title = clean(article.title) if article else ""
-        out.write(
-            "index.html",
-            environment(language)
-            .get_template("decisions.html")
-            .render(
-                title=title or ", ".join(dict.fromkeys(r["doc"] for r in records)),
-                blocks=blocks,
-                tasks=tasks,
-                counts=counts,
-                n=len(records),
-                doubtful=sum(any(len(r[f"{t}_set"]) > 1 for t in tasks) for r in records),
-                images=images,
-                arabic=LABELS["ar"],
-                colour=figures.colour,
-            ),
-        )
-        out.write(
-            "decisions.jsonl",
-            "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records),
-        )
-
-
-def write_article(
-    records: Sequence[Mapping[str, Any]],
-    folder: Path,
-    article: "Article",
-    language: str = "en",
-    model: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a page about an article to ``folder``: ``index.html``, ``decisions.jsonl``, figures.
-
-    ``records``: the decisions of the article's passages in order, with ``because`` for its evidence
-    words. ``model``: ``Model.info`` of what decided, with the ``name`` of its file (empty for the
-    package's own); without it the page does not say what the decisions depend on.
-    """
-    labels = {k[:-2]: list(p) for k, p in records[0].items() if k.endswith("_p")}
-    passages = [_passage(n, record, labels) for n, record in enumerate(records, 1)]
-    by_start = {p["record"]["start"]: p for p in passages}
-    blocks = [
-        {
-            "kind": block.kind,
-            "text": clean(article.block_text(block)),
-            "passage": by_start.get(block.start) if block.kind == "passage" else None,
-        }
-        for block in article.blocks
-    ]
-    page = (
-        environment(language)
-        .get_template("article.html")
-        .render(
-            title=clean(article.title),
-            name=clean(article.name),
-            blocks=blocks,
-            passages=passages,
-            doubtful=[p for p in passages if p["doubtful"]],
-            voices=_voices(passages, labels),
-            tasks=labels,
-            counts={task: Counter(r[task] for r in records) for task in labels},
-            tendency={task: tendency(records, task) for task in labels},
-            model=model,
-            assumed=_assumed(model["settings"]["prior"], labels) if model else {},
-            wrapped=len(passages) > _PASSAGES_ON_LINE,
-            clean=clean,
-            ink=figures.ink,
-            sign=figures.sign,
-            percent=percent,
-        )
-    )
-    with _Folder(folder) as out:
-        out.draw(
-            {
-                "labels": partial(figures.label_counts, records, list(labels)),
-                "course": partial(figures.course, records, list(labels)),
-            }
-        )
-        out.write("index.html", page)
-        out.write(
-            "decisions.jsonl",
-            "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records),
-        )
-
-
-def _passage(
-    n: int, record: Mapping[str, Any], labels: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """What the page shows of the ``n``-th passage."""
-    evidence = {task: _evidence(record, task) for task in labels}
-    return {
-        "n": n,
-        "record": record,
-        "length": len(record["text"]),
-        "doubtful": [task for task in labels if len(record[f"{task}_set"]) > 1],
-        "voice": _voice(record),
-        "evidence": evidence,
-        "pieces": _pieces(record["text"], evidence),
-    }
-
-
-def _evidence(record: Mapping[str, Any], task: str) -> dict[str, Any] | None:
-    """The words that speak most for and against a decided label, weights to two places.
-
-    ``words``, ``rest`` (of the other words), ``base`` (before any word) add up to ``total``.
-    """
-    found = [b for b in record.get("because", ()) if b["head"] == task]
-    if not found:
-        return None
-    words = sorted((b for b in found if b["end"] > b["start"]), key=lambda b: -b["weight"])
-    telling = [b for b in words[:_TELLING_WORDS] if b["weight"] >= _LEAST_WEIGHT]
-    opposing = [b for b in words[-_OPPOSING_WORDS:] if b["weight"] <= -_LEAST_WEIGHT]
-    shown = [
-        {
-            "task": task,
-            "start": b["start"],
-            "end": b["end"],
-            "label": b["label"],
-            "text": clean(record["text"][b["start"] : b["end"]]),
-            "weight": round(b["weight"], 2),
-            "strength": 1 + sum(round(b["weight"], 2) >= least for least in _STRONG_WEIGHTS),
-        }
-        for b in telling + opposing
-    ]
-    base = round(sum(b["weight"] for b in found if b["end"] == 0), 2)
-    total = round(sum(b["weight"] for b in found), 2)
-    rest = round(total - base - sum(w["weight"] for w in shown), 2) + 0.0  # no -0.00
-    return {"words": shown, "base": base, "rest": rest, "total": total}
-
-
-def _pieces(text: str, evidence: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """A passage cut at its telling words: pieces of text, each with the marks on it."""
-    spans: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for depth, found in enumerate(evidence.values()):
-        for word in found["words"] if found else ():
-            if word["weight"] > 0:
-                mark = word | {"depth": depth}
-                spans.setdefault((word["start"], word["end"]), []).append(mark)
-    pieces: list[tuple[str, list[dict[str, Any]]]] = []
-    at = 0
-    for (start, end), marks in sorted(spans.items()):
-        if start >= at:  # else a character that stands for several words, marked already
-            pieces += [(clean(text[at:start]), []), (clean(text[start:end]), marks)]
-            at = end
-    return [*pieces, (clean(text[at:]), [])]
-
-
-def _voice(record: Mapping[str, Any]) -> dict[str, str]:
-    """Whose position a passage gives; the name is empty for the author."""
-    known = record.get("voice") or {}
-    name = clean(known.get("name", record["holder"]) or "")
-    return {
-        "name": name,
-        "role": clean(known.get("role") or ""),
-        "kind": known.get("kind") or ("" if name else "author"),
-        "found": known.get("found") or "",
-    }
-
-
-def _voices(
-    passages: Sequence[Mapping[str, Any]], labels: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
-    """The voices of an article with their passages, the most heard first."""
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for passage in passages:
-        voice = passage["voice"]
-        who = (voice["name"],) if voice["name"] else ("", voice["kind"], voice["role"])
-        one = found.setdefault(who, voice | {"passages": []})
-        one["role"] = one["role"] or voice["role"]
-        one["passages"].append(passage)
-    for one in found.values():
-        decided = [p["record"] for p in one["passages"]]
-        one["counts"] = {task: Counter(r[task] for r in decided) for task in labels}
-    return sorted(found.values(), key=lambda one: -len(one["passages"]))
-
-
-def tendency(records: Sequence[Mapping[str, Any]], task: str) -> dict[str, Any]:
-    """What the passages of an article tend to, as far as the doubtful ones cannot undo it.
-
-    ``mostly``: the labels that take no side, where they are certain in more than half of the
-    passages. ``toward``: the label of at least three certain passages that are twice as many as
-    those of other sides and all doubtful ones together; else empty. ``open``: how many passages
-    take a side or may take one.
-
-    >>> decided = [{"stance": x, "stance_p": {"favor": 0, "against": 0, "neutral": 0},
-    ...             "stance_set": [x]} for x in ("favor", "favor", "favor", "against", "neutral")]
-    >>> tendency(decided, "stance")
-    {'mostly': [], 'toward': 'favor', 'open': 4}
-    """
-    sure = Counter(r[task] for r in records if len(r[f"{task}_set"]) == 1)
-    labels = list(records[0][f"{task}_p"])
-    quiet = [x for x in labels if x in _QUIET and sure[x]]
-    silent = sum(sure[x] for x in quiet)
-    enough = len(records) >= _FEWEST_FOR_TENDENCY
-    sides = [x for x in labels if x not in _QUIET]
-    top = max(sides, key=lambda x: sure[x], default="")
-    others = len(records) - silent - sure[top]
-    clear = sure[top] >= max(_FEWEST_FOR_TENDENCY, 2 * others)
-    return {
-        "mostly": quiet if enough and 2 * silent > len(records) else [],
-        "toward": top if clear else "",
-        "open": len(records) - silent,
-    }
-
-
-def _assumed(
-    prior: Mapping[str, Mapping[str, float]], labels: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, float]]:
-    """The share of each label that decisions assume before anything is read."""
-    found = {}
-    for task, names in labels.items():
-        shares = [float(prior.get(task, {}).get(name, 1.0)) for name in names]
-        found[task] = dict(zip(names, (s / sum(shares) for s in shares), strict=True))
-    return found
-
-
-def percent(share: float) -> str:
-    """A share for a reader, never rounded to certainty.
-
-    >>> percent(0.973), percent(0.9999), percent(0.0001)
-    ('97%', '>99%', '<1%')
-    """
-    if share >= 0.995:
-        return ">99%"
-    return "<1%" if share < 0.005 else f"{share:.0%}"
-
-
-def _marked(record: Mapping[str, Any]) -> str:
-    """The passage as safe HTML, the words that speak most for its labels marked."""
-    text = record["text"]
-    spans: dict[tuple[int, int], list[str]] = {}
-    heads = {b["head"] for b in record.get("because", ())}
-    for head in sorted(heads):
-        words = [
-            b
-            for b in record["because"]
-            if b["head"] == head and b["weight"] > 0 and b["end"] > b["start"]
-        ]
-        for b in sorted(words, key=lambda b: -b["weight"])[:_TELLING_WORDS]:
-            note = f"{head} {b['label']} +{b['weight']:.2f}"
-            spans.setdefault((b["start"], b["end"]), []).append(note)
-    out = []
-    at = 0
-    for (start, end), notes in sorted(spans.items()):
-        out.append(html.escape(clean(text[at:start])))
-        note = html.escape("; ".join(notes))
-        word = html.escape(clean(text[start:end]))
-        out.append(f'<mark tabindex="0" title="{note}">{word}</mark>')
-        at = end
-    out.append(html.escape(clean(text[at:])))
-    return "".join(out)
-
-
-def environment(language: str) -> Environment:
-    """The templates of the pages, their phrases in ``language`` ("en" or "ar")."""
-    made = Environment(
-        loader=PackageLoader("stance"),
-        extensions=["jinja2.ext.i18n"],
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    say = partial(translate, language=language)
-    made.install_gettext_callables(  # type: ignore[attr-defined]
-        say, lambda one, many, n: say(one if n == 1 else many), newstyle=True
-    )
-    made.policies["ext.i18n.trimmed"] = True
-    made.globals |= {
-        "language": language,
-        "direction": LANGUAGES[language],
-        "label": lambda name: LABELS[language].get(name, name),
-        "colour": figures.colour,
-    }
-    return made
-
-
-class _Folder:
-    """A folder whose files appear together when the block ends without error."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def __enter__(self) -> "_Folder":
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.made = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}."))
-        return self
-
-    def write(self, name: str, text: str) -> None:
-        (self.made / name).write_text(text, encoding="utf-8")
-
-    def draw(self, named: Mapping[str, figures.Maker]) -> dict[str, str]:
-        """Save each figure as SVG and PNG; name → data address of the SVG."""
-        return figures.save(named, self.made / "figures")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            for source in sorted(self.made.rglob("*")):
-                target = self.folder / source.relative_to(self.made)
-                if source.is_dir():
-                    target.mkdir(parents=True, exist_ok=True)
-                else:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    source.replace(target)
-        shutil.rmtree(self.made, ignore_errors=True)

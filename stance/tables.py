@@ -1,6 +1,8 @@
 """A Result, an audit, agreement, counts → text for a terminal and Markdown. Every figure stands
 with its 95% interval."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ NAMES = {
     "brier": "Brier score",
     "ece": "expected calibration error",
     "undecided": "share with more than one label in set",
+    "sure": "accuracy where one label is in set",
     "pairs": "whole minimal pairs right",
 }
 
@@ -41,6 +44,7 @@ def table(result: "Result") -> str:
             "brier",
             "ece",
             "undecided",
+            "sure",
             "pairs",
         ):
             if name in found:
@@ -164,6 +168,74 @@ def agreement_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def prevalence_table(found: Mapping[str, Any]) -> str:
+    """What ``prevalence.survey`` gives as text for a terminal, what it assumes last.
+
+    The names of groups stand on lines of their own, so that Arabic can't turn the columns.
+    """
+    lines = _shares(found["tasks"])
+    for name, tasks in found.get("groups", {}).items():
+        lines += [f"{found['by']}: {clean(name) or '–'}", *_shares(tasks)]
+    if found.get("others"):
+        lines += [f"{found['folded']} smaller groups together", *_shares(found["others"])]
+    if found.get("unreadable"):
+        lines += [f"left out: {found['unreadable']} passages without a readable value", ""]
+    for task, prior in found["assumes"]["prior"].items():
+        weights = ", ".join(f"{clean(label)} {weight:g}" for label, weight in prior.items())
+        lines.append(f"assumed mixture of {clean(task)}: {weights}")
+    lines += [
+        f"intervals: {found['assumes']['interval']}",
+        "counted: decisions; probability: mean probability; corrected: the likeliest mixture, as",
+        "far as the model's probabilities hold on texts like these",
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _shares(tasks: Mapping[str, Any]) -> list[str]:
+    """One block a task: a label a row, a way of counting a column."""
+    lines = []
+    for task, one in tasks.items():
+        lines.append(
+            f"{clean(task)}  ({one['passages']} passages, {one['articles']} articles, "
+            f"{one['unsure']} to read yourself)"
+        )
+        ways = list(next(iter(one["labels"].values())))
+        lines.append(f"  {'label':<14}" + "".join(f"{way:<22}" for way in ways))
+        for label, row in one["labels"].items():
+            lines.append(
+                f"  {clean(label):<14}" + "".join(f"{interval(row[way]):<22}" for way in ways)
+            )
+        lines.append("")
+    return lines
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV with a header, for a spreadsheet as much as for a program.
+
+    A text that a spreadsheet would take for a formula (one that begins with ``=``, ``+``, ``-``,
+    ``@``, their wide forms, a tab or a line break, blanks aside) gets ``'`` before it. Numbers
+    stand as they are.
+
+    >>> csv_text([{"text": "=1+1", "n": -2}])
+    "text,n\\r\\n'=1+1,-2\\r\\n"
+    """
+    out = io.StringIO()
+    # lines end as RFC 4180 has it, so that a lone carriage return in a cell is quoted too
+    writer = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), restval="")
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        # format characters could hide the sign that a spreadsheet sees
+        begins = clean(value).lstrip(" \u00a0")[:1]
+        if begins and begins in "=+-@＝＋－＠\t\r\n":
+            return f"'{value}"
+    return value
+
+
 def _interval_or_dash(value: Sequence[float] | None) -> str:
     return interval(value) if value else "–"
 
@@ -225,4 +297,61 @@ def categories_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(
             f"| {row['category']} | {row['pole']} | {row['cues']} | {row['passages']} | {shares} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def chance(p: float) -> str:
+    """A probability of chance as it is quoted.
+
+    >>> chance(0.0312), chance(0.00001)
+    ('0.031', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def comparison_markdown(found: Mapping[str, Any]) -> str:
+    """Two results compared, as Markdown tables; differences are the second's less the first's."""
+    first, second = found["names"]
+    lines = [
+        f"# From {first} to {second}",
+        "",
+        f"{found['passages']} passages of {found['groups']} groups of articles that both hold; "
+        f"left out: {found['left_out'][0]} of {first}, {found['left_out'][1]} of {second}, "
+        f"{found['relabelled']} labelled anew. Differences: {second} less {first}, with paired 95% "
+        "intervals (bootstrap over groups of articles).",
+    ]
+    for task, one in found["tasks"].items():
+        changed = one["changed"]
+        lines += [
+            "",
+            f"## {task.capitalize()}",
+            "",
+            f"| figure | {first} | {second} | difference |",
+        ]
+        lines.append("|---|---|---|---|")
+        rows = [(NAMES[key], one[key]) for key in NAMES if key in one]
+        rows += [(f"F1 of `{label}`", scores) for label, scores in one["per_class"].items()]
+        for words, three in rows:
+            own = f"{interval(three['a'])} | {interval(three['b'])}"
+            lines.append(f"| {words} | {own} | {interval(three['difference'], sign=True)} |")
+        lines += [
+            "",
+            f"Turned right: {changed['better']}; turned wrong: {changed['worse']}; right in both: "
+            f"{changed['both_right']}; wrong in both: {changed['both_wrong']}. McNemar's exact "
+            f"test, which takes passages for independent: p = {chance(changed['p'])}.",
+        ]
+        for kind, words in (("worse", "Turned wrong"), ("better", "Turned right")):
+            if one[kind]:
+                listed = ", ".join(
+                    f"{e['id']} (`{e['gold']}`: `{e['a']}` → `{e['b']}`)" for e in one[kind]
+                )
+                lines += ["", f"{words}: {listed}."]
+    lines += ["", "## What the two depend on", ""]
+    if found["differs"]:
+        lines += [f"| what differs | {first} | {second} |", "|---|---|---|"]
+        lines += [f"| {d['what']} | `{d['a']}` | `{d['b']}` |" for d in found["differs"]]
+    else:
+        lines.append("Nothing that the signatures and settings name differs.")
+    for name, signature in zip(found["names"], found["signatures"], strict=True):
+        lines += ["", f"{name}: `{signature}`"]
     return "\n".join(lines) + "\n"

@@ -91,3 +91,53 @@ def quick_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("settings") / "quick.json"
     path.write_text(json.dumps(settings))
     return path
+
+
+@pytest.fixture(scope="session")
+def collection() -> list[dict]:
+    """Sixty decisions: three outlets and a small one, three months, speakers, hostile texts."""
+    evil = '=1+1 <script>alert(1)</script><img src=x onerror=alert(2)> \u202eمحور\u2066 & "جديد"'
+    tilt = {"favor": "axis", "against": "convenience", "neutral": "none", "unrelated": "none"}
+    found = []
+    for i in range(60):
+        stance_ = ("neutral", "against", "favor", "neutral", "unrelated")[i % 5]
+        framing = tilt[stance_] if i % 10 < 8 else "none"
+        sure = 0.5 + (i * 7 % 50) / 100
+        found.append(
+            {
+                "id": f"p{i}",
+                "doc": f"d{i // 3}",
+                "start": 0,
+                "end": 9,
+                "text": f"فقرة رقم {i} عن إتفاقٍ بين البلدين",
+                "holder": "" if stance_ in ("neutral", "unrelated") else "كيم",
+                "stance": stance_,
+                "stance_p": spread(stance_, sure, list(tilt)),
+                "stance_set": list(dict.fromkeys([stance_, "neutral" if sure < 0.6 else stance_])),
+                "framing": framing,
+                "framing_p": spread(framing, 0.9, ["convenience", "axis", "mixed", "none"]),
+                "framing_set": [framing],
+                "outlet": ("الديار", "=HYPERLINK(1)", "<b>Daily</b>")[i % 3]
+                if i < 57
+                else "@small",
+                "date": ("2024-01", "2024-02-10", "2024-04-01")[i // 20] if i else "19/06/2024",
+            }
+        )
+    found[7] |= {"text": evil, "id": "-1+1", "voice": {"name": "+كيم", "role": "", "kind": ""}}
+    return found
+
+
+def spread(label: str, p: float, labels: Sequence[str]) -> dict[str, float]:
+    """``p`` for a label, the rest in equal parts for the others."""
+    return {x: p if x == label else (1 - p) / (len(labels) - 1) for x in labels}
+
+
+@pytest.fixture(scope="session")
+def corpus_pages(collection, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Language → the folder of the page on the collection."""
+    from stance.corpus_page import write as write_corpus
+
+    pages = {language: tmp_path_factory.mktemp("corpus") / language for language in ("en", "ar")}
+    for language, folder in pages.items():
+        write_corpus(collection, folder, language, {"stance": {"neutral": 2}})
+    return pages

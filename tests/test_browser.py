@@ -1,12 +1,14 @@
 """Pages in a real browser: order, width, accessibility, silence; skipped where there is none."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stance import article, report, scoring
+from stance import article, corpus, evaluation, report, scoring
+from stance.article_page import write as write_article
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -68,7 +70,7 @@ def sample(model):
 def article_page(request, model, sample, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     origin = {"name": "", **model.info}
-    report.write_article(sample, folder, article.read(SAMPLE), request.param, origin)
+    write_article(sample, folder, article.read(SAMPLE), request.param, origin)
     return folder / "index.html"
 
 
@@ -132,7 +134,7 @@ def test_stronger_evidence_has_a_thicker_line_and_each_task_its_own(browser, sam
         for start, w in ((0, 0.3), (10, 0.7), (20, 1.5))
     ]
     decided = [sample[0] | {"because": because}, *sample[1:]]
-    report.write_article(decided, tmp_path, article.read(SAMPLE))
+    write_article(decided, tmp_path, article.read(SAMPLE))
     opened = Opened(browser, tmp_path / "index.html")
     style = (
         "m => { const s = getComputedStyle(m);"
@@ -197,7 +199,7 @@ def test_a_hostile_article_does_no_harm(browser, model, tmp_path, kind):
     source = tmp_path / "article.txt"
     source.write_text(f"{HOSTILE[kind][:300]}\n\n{HOSTILE[kind]}\n", encoding="utf-8")
     decided = list(scoring.classify(model, scoring.units([source]), explain=True))
-    report.write_article(decided, tmp_path / "page", article.read(source), "ar")
+    write_article(decided, tmp_path / "page", article.read(source), "ar")
     harmless(browser, tmp_path / "page" / "index.html")
 
 
@@ -208,7 +210,7 @@ def test_the_course_of_many_passages_has_room(browser, sample, tmp_path, n):
     blocks = [article.Block("passage", s, s + len(t)) for s, t in zip(starts, texts, strict=True)]
     decided = [sample[i % 8] | {"start": start} for i, start in enumerate(starts)]
     found = article.Article("long.txt", "\n".join(texts), tuple(blocks))
-    report.write_article(decided, tmp_path, found)
+    write_article(decided, tmp_path, found)
     path = tmp_path / "index.html"
     opened = Opened(browser, path, viewport={"width": 360, "height": 900})
     page = opened.page
@@ -220,3 +222,137 @@ def test_the_course_of_many_passages_has_room(browser, sample, tmp_path, n):
     lefts = page.evaluate("[...document.querySelectorAll('nav li')].map(e => e.offsetLeft)")
     assert min(lefts) >= 0  # what runs out at the left could not be scrolled to
     page.close()
+
+
+# --- evaluation and comparison --------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_evaluation_page(browser, tmp_path, lang):
+    def committed(name):
+        return json.loads((ROOT / "experiments" / name).read_text(encoding="utf-8"))
+
+    data, audit = committed("challenge/result.json"), committed("audit/audit.json")
+    audit["kinds"] = dict(list(audit["kinds"].items())[:2])
+    result = evaluation.Result.from_json(data)
+    report.write_evaluation(result, tmp_path, audit if lang == "en" else None, lang)
+    check(browser, tmp_path / "index.html")
+    opened = Opened(browser, tmp_path / "index.html", viewport={"width": 1400, "height": 900})
+    for link in opened.page.locator("nav.toc a").all():
+        assert opened.page.locator(link.get_attribute("href")).count() == 1
+    first, second = (opened.page.locator(".card").nth(i).bounding_box()["x"] for i in (0, 1))
+    assert first < second if lang == "en" else first > second
+    opened.page.locator(".signature").first.click()
+    assert opened.page.evaluate("getSelection().toString().trim()") == result.signature
+    opened.page.close()
+
+
+@pytest.fixture(scope="module")
+def changed(model):
+    data = ROOT / "data" / "challenge.jsonl"
+    passages = [p for p in corpus.read([data]) if p.meta["phenomenon"] in {"irony", "negation"}]
+    first = evaluation.held_out(model, passages)
+    second = evaluation.held_out(model.with_prior("stance", {"favor": 9.0}), passages)
+    return evaluation.compare(first, second, ("plain", "ما بعد التعديل"))
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_comparison_page(browser, changed, tmp_path, lang):
+    assert changed["tasks"]["stance"]["worse"]
+    report.write_comparison(changed, tmp_path, lang)
+    check(browser, tmp_path / "index.html")
+
+
+# --- the page on a collection ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_corpus_page_is_held_to_what_every_page_is(browser, corpus_pages, language):
+    check(browser, corpus_pages[language] / "index.html")
+
+
+@pytest.fixture
+def corpus_page(browser, corpus_pages):
+    opened = Opened(browser, corpus_pages["en"] / "index.html")
+    yield opened.page
+    assert not opened.complaints
+    opened.page.close()
+
+
+def shown(page) -> list[str]:
+    """The numbers of the rows that a reader sees, in their order."""
+    return page.eval_on_selector_all(
+        "#passages tbody tr",
+        "rows => rows.filter(r => r.offsetHeight).map(r => r.cells[0].innerText)",
+    )
+
+
+def test_filters_of_the_corpus_page(corpus_page, collection):
+    def numbers(wanted):
+        return [str(n) for n, r in enumerate(collection, 1) if wanted(r)]
+
+    corpus_page.select_option("select[data-column=stance]", "favor")
+    assert shown(corpus_page) == numbers(lambda r: r["stance"] == "favor")
+    corpus_page.select_option("select[data-column=outlet]", label="الديار (19)")
+    both = numbers(lambda r: r["stance"] == "favor" and r["outlet"] == "الديار")
+    assert shown(corpus_page) == both
+    assert corpus_page.inner_text("#count") == f"{len(both)} of 60 passages shown"
+    corpus_page.check("input[type=checkbox]")
+    assert len(shown(corpus_page)) < len(both)
+    corpus_page.click("#filters button")
+    assert len(shown(corpus_page)) == 60
+    corpus_page.select_option("select[data-column=speaker]", label="+كيم (1)")
+    assert shown(corpus_page) == ["8"]
+    corpus_page.click("#filters button")
+    corpus_page.fill("input[type=search]", "رقم 31 عن اتفاق")  # other spelling, no vowel marks
+    assert shown(corpus_page) == ["32"]
+    corpus_page.fill("input[type=search]", "<script>")
+    assert shown(corpus_page) == ["8"]
+
+
+def test_sorting_of_the_corpus_page_by_keyboard(corpus_page, collection):
+    corpus_page.focus("#passages thead th:last-child button")
+    corpus_page.keyboard.press("Enter")
+    margins = [
+        float(x) for x in corpus_page.locator("#passages tbody td:last-child").all_inner_texts()
+    ]
+    assert margins == sorted(margins)
+    assert margins[0] < margins[-1]
+    assert corpus_page.get_attribute("#passages thead th:last-child", "aria-sort") == "ascending"
+    assert corpus_page.inner_text("#count").endswith("sorted by Margin, ascending")
+    corpus_page.keyboard.press("Space")
+    assert corpus_page.get_attribute("#passages thead th:last-child", "aria-sort") == "descending"
+    corpus_page.click("#passages thead th:first-child button")
+    assert shown(corpus_page) == [str(n) for n in range(1, 61)]  # as numbers, not as words
+    assert corpus_page.get_attribute("#passages thead th:last-child", "aria-sort") == "none"
+
+
+def test_a_link_to_a_row_that_is_filtered_away_shows_it(corpus_page):
+    link = corpus_page.locator("#unsure a").first
+    row = link.get_attribute("href")
+    corpus_page.fill("input[type=search]", "no such words")
+    assert shown(corpus_page) == []
+    link.click()
+    assert corpus_page.locator(row).is_visible()
+
+
+def test_without_scripts_the_table_is_plain_and_whole(browser, corpus_pages):
+    opened = Opened(browser, corpus_pages["en"] / "index.html", java_script_enabled=False)
+    assert opened.page.locator("#passages tbody tr").count() == 60
+    assert opened.page.locator("#passages tbody tr:visible").count() == 60
+    assert not opened.page.locator("#filters").is_visible()
+    assert opened.page.locator("#passages thead button").count() == 0
+    opened.page.close()
+
+
+def test_numbers_and_arabic_stand_in_their_order(browser, corpus_pages):
+    opened = Opened(browser, corpus_pages["ar"] / "index.html")
+    page = opened.page
+    assert page.evaluate("getComputedStyle(document.documentElement).direction") == "rtl"
+    number = page.locator("main .n", has_text="[").first
+    assert number.evaluate("e => getComputedStyle(e).direction") == "ltr"
+    for name in ("Passage", "الفقرة"):
+        assert (page.locator("#passages thead", has_text=name).count() == 1) is (name == "الفقرة")
+    opened.page.close()

@@ -332,6 +332,61 @@ def test_report_of_an_article_in_arabic(run, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"index.html", "decisions.jsonl", "figures"}
 
 
+@pytest.fixture(scope="module")
+def results(model, tmp_path_factory):
+    """Two results on overlapping passages, one on others, one of an earlier version."""
+    from stance import evaluation
+    from stance.corpus import Passage
+
+    folder = tmp_path_factory.mktemp("results")
+    texts = stance.passages(SAMPLE)
+    labels = {"stance": "neutral", "framing": "none"}
+    for name, rows in (("a", texts[:6]), ("b", texts[1:]), ("other", [TEXT])):
+        found = evaluation.held_out(model, [Passage(t[:20], t[:5], t, labels) for t in rows])
+        (folder / name).mkdir()
+        written = json.dumps(found.to_json(), ensure_ascii=False)
+        (folder / name / "result.json").write_text(written, encoding="utf-8")
+    old = json.loads((folder / "a" / "result.json").read_text(encoding="utf-8"))
+    del old["decisions"]
+    (folder / "old.json").write_text(json.dumps(old))
+    (folder / "bad.json").write_text('{"kind": 1}')
+    return folder
+
+
+A, B, OTHER = "a/result.json", "b/result.json", "other/result.json"
+REPORTS = [
+    ([A], 0, "index.html"),
+    ([A, B], 0, "index.html"),
+    ([B, A, "--lang", "ar"], 0, "index.html"),
+    (["old.json"], 0, "index.html"),
+    ([], 2, "Missing argument"),
+    ([A, B, A], 2, "3 inputs; expected one, or two results"),
+    ([A, "a.jsonl"], 2, "2 inputs; expected one, or two results"),
+    ([A, OTHER], 2, "no passage in common (by id and text) among 6 and 1"),
+    (["old.json", A], 2, "old: holds no decisions passage by passage"),
+    ([A, "bad.json"], 2, "bad.json: no result of stance evaluate"),
+    ([A, "missing.json"], 2, "missing.json: No such file"),
+    ([A, B, "--audit", A], 2, "--audit goes with one evaluation"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), REPORTS, ids=lambda v: str(v)[:40])
+def test_report_of_one_result_two_or_more(run, results, tmp_path, arguments, code, message):
+    paths = [results / a if "." in a else a for a in arguments]
+    done = run("report", *paths, "-o", tmp_path / "r")
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert message in done.stderr
+    assert (tmp_path / "r" / "index.html").is_file() == (code == 0)
+    if code == 0 and len(paths) > 1:
+        found = json.loads((tmp_path / "r" / "comparison.json").read_text(encoding="utf-8"))
+        assert sorted(found["names"]) == ["a", "b"]
+        assert (found["passages"], sorted(found["left_out"])) == (5, [1, 2])
+    if code and arguments:
+        assert (
+            len([x for x in done.stderr.splitlines() if x.startswith(("stance:", "Error:"))]) == 1
+        )
+
+
 def commands(group=main, path=()):
     for name, command in group.commands.items():
         yield (*path, name), command

@@ -234,3 +234,189 @@ def test_a_pair_is_right_when_all_its_members_are():
     found = evaluation.whole_pairs(passages, truth, y, np.ones((3, 7)))
     assert found["pairs"] == pytest.approx([0.75, 0.75, 0.75])
     assert evaluation.whole_pairs(passages[5:], truth[5:], y[:, 5:], np.ones((3, 2))) == {}
+
+
+# --- two results compared -------------------------------------------------------------------------
+
+GOLD = "xxxxxxyyyy"
+FIRST = "xxxxyyyyxx"  # 4 of 6 x and 2 of 4 y right
+SECOND = "yxxxxxyyyx"  # 5 of 6 x and 3 of 4 y right: 4, 5 and 8 turned right, 0 wrong
+
+
+def made(decided, gold=GOLD, labels="xy", group=None, ids=None, p=0.8, text="نص", pair=(4, 8)):
+    """A result of which only the decisions are known; ``pair``: two places that are a pair."""
+    n = len(gold)
+    return evaluation.Result(
+        "held-out", "stance:0 data:d", {}, {"C": [1]}, {},
+        decisions={
+            "id": list(ids or map(str, range(n))),
+            "digest": [f"{text}{i}" for i in ids or range(n)],
+            "group": list(group or range(n)),
+            "pair": ["p" if i in pair else "r" if i in (2, 3) else "" for i in range(n)],
+            "text": {str(i): f"نص {i}" for i in range(n)},
+            "tasks": {
+                "t": {
+                    "labels": list(labels),
+                    "gold": [labels.index(v) for v in gold],
+                    "decided": [[labels.index(v) for v in decided]],
+                    "p": [[p] * n],
+                    "several": [[int(i < 3) for i in range(n)]],
+                }
+            },
+        },
+    )  # fmt: skip
+
+
+def test_two_results_by_hand():
+    found = evaluation.compare(made(FIRST), made(SECOND), ("one", "two"))
+    task = found["tasks"]["t"]
+
+    def three(figure):
+        return [figure[k][0] for k in ("a", "b", "difference")]
+
+    assert three(task["accuracy"]) == pytest.approx([0.6, 0.8, 0.2])
+    assert three(task["per_class"]["x"]) == pytest.approx([8 / 12, 10 / 12, 2 / 12])
+    assert three(task["per_class"]["y"]) == pytest.approx([2 / 4, 6 / 8, 1 / 4])
+    assert three(task["macro_f1"]) == pytest.approx([7 / 12, 19 / 24, 5 / 24])
+    assert three(task["ece"]) == pytest.approx([0.2, 0.0, -0.2])  # all say 0.8
+    assert three(task["pairs"]) == pytest.approx([0.5, 1.0, 0.5])  # 2, 3 whole in both; 4, 8 in two
+    assert three(task["undecided"]) == pytest.approx([0.3, 0.3, 0.0])
+    assert task["changed"] == {
+        "better": 3, "worse": 1, "both_right": 5, "both_wrong": 1, "p": pytest.approx(10 / 16)
+    }  # fmt: skip
+    assert [e["id"] for e in task["better"]] == ["4", "5", "8"]
+    assert task["worse"] == [
+        {"id": "0", "gold": "x", "a": "x", "p_a": 0.8, "b": "y", "p_b": 0.8, "text": "نص 0"}
+    ]
+    assert task["confusion"] == {"labels": ["x", "y"], "a": [[4, 2], [2, 2]], "b": [[5, 1], [1, 3]]}
+    assert (found["passages"], found["groups"], found["left_out"]) == (10, 10, [0, 0])
+    json.dumps(found)
+
+
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 1), (1, 3), (9, 0), (5, 5)])
+def test_mcnemars_p_is_that_of_a_fair_coin(better, worse):
+    from scipy.stats import binomtest
+
+    n = better + worse + 2
+    first = "y" * better + "x" * (worse + 2)
+    second = "x" * better + "y" * worse + "xx"
+    changed = evaluation.compare(made(first, "x" * n), made(second, "x" * n))["tasks"]["t"][
+        "changed"
+    ]
+    assert (changed["better"], changed["worse"]) == (better, worse)
+    expected = binomtest(better, better + worse).pvalue if better + worse else 1
+    assert changed["p"] == pytest.approx(expected)
+
+
+def differences(found):
+    for task in found["tasks"].values():
+        for name in ("accuracy", "macro_f1", "ece", "undecided", "pairs"):
+            if name in task:
+                yield name, task[name]["difference"]
+        for label, scores in task["per_class"].items():
+            yield label, scores["difference"]
+
+
+def test_a_result_does_not_differ_from_itself(result):
+    found = evaluation.compare(made(FIRST), made(FIRST))
+    real = evaluation.compare(result, result)
+    for one in (found, real):
+        assert all(d == [0, 0, 0] for name, d in differences(one))
+        assert one["differs"] == []
+        for task in one["tasks"].values():
+            assert (task["better"], task["worse"], task["changed"]["p"]) == ([], [], 1)
+    for name, task in real["tasks"].items():
+        for figure in ("accuracy", "macro_f1", "undecided"):
+            assert task[figure]["a"][0] == pytest.approx(result.tasks[name][figure][0])
+        assert task["ece"]["a"][0] == pytest.approx(result.tasks[name]["ece"][0], abs=2e-3)
+
+
+def test_a_swapped_order_flips_signs():
+    there = evaluation.compare(made(FIRST), made(SECOND, p=0.7))
+    back = evaluation.compare(made(SECOND, p=0.7), made(FIRST))
+    for (name, one), (_, other) in zip(differences(there), differences(back), strict=True):
+        value, low, high = other
+        assert one == pytest.approx([-value, -high, -low], abs=1e-9), name
+    assert there["tasks"]["t"]["changed"]["better"] == back["tasks"]["t"]["changed"]["worse"]
+
+
+def test_passages_of_one_article_are_resampled_together():
+    one = evaluation.compare(made(FIRST, group=[0] * 10), made(SECOND))
+    assert one["groups"] == 1
+    assert one["tasks"]["t"]["accuracy"]["difference"] == pytest.approx([0.2] * 3)
+    other = evaluation.compare(made(FIRST), made(SECOND, group=[0] * 10))
+    assert other["groups"] == 1
+    crossed = made(SECOND, group=[0, 1, 1, 2, 3, 4, 5, 6, 7, 8])
+    joined = evaluation.compare(made(FIRST, group=[0, 0, 1, 2, 3, 4, 5, 6, 7, 8]), crossed)
+    assert joined["groups"] == 8  # the first three belong together, as 0-1 and 1-2 do
+    low, high = evaluation.compare(made(FIRST), made(SECOND))["tasks"]["t"]["accuracy"][
+        "difference"
+    ][1:]
+    assert low < 0 < 0.2 < high
+
+
+def test_only_the_passages_that_both_hold_are_compared():
+    ids = [str(i) for i in range(2, 12)]  # 2 to 9 are in both, in another order of places
+    found = evaluation.compare(
+        made(FIRST), made(FIRST[2:] + "xx", GOLD[2:] + "xx", ids=ids, pair=())
+    )
+    assert (found["passages"], found["left_out"]) == (8, [2, 2])
+    assert found["tasks"]["t"]["accuracy"]["difference"] == [0, 0, 0]
+    other = evaluation.compare(made(FIRST), made(FIRST, "y" + GOLD[1:]))
+    assert (other["passages"], other["relabelled"]) == (9, 1)
+
+
+def test_results_that_cannot_be_compared_are_refused():
+    from dataclasses import replace
+
+    from stance.text import InputError
+
+    one, names = made(FIRST), ("a.json", "b.json")
+    bad = {
+        "b.json: holds no decisions": replace(one, decisions={}),
+        "no passage in common": made(FIRST, text="آخر"),
+        "every passage is labelled otherwise": made(FIRST, "yyyyyyxxxx"),
+        "no task in common": replace(
+            one, decisions=one.decisions | {"tasks": {"u": one.decisions["tasks"]["t"]}}
+        ),
+    }
+    for message, two in bad.items():
+        with pytest.raises(InputError, match=message):
+            evaluation.compare(one, two, names)
+
+
+def test_what_differs_is_named():
+    from dataclasses import replace
+
+    one = made(FIRST)
+    two = replace(one, signature="stance:0 data:e seed:1", settings={"C": [1, 2]}, kind="other")
+    assert evaluation.compare(one, two)["differs"] == [
+        {"what": "evaluation", "a": "held-out", "b": "other"},
+        {"what": "data", "a": "d", "b": "e"},
+        {"what": "settings.C", "a": [1], "b": [1, 2]},
+        {"what": "seed", "a": None, "b": "1"},
+    ]
+
+
+def test_a_result_holds_its_decisions(result, passages):
+    tested = [p for p in passages if p.source == "passages"]
+    decisions = result.decisions
+    assert decisions["id"] == [p.id for p in tested]
+    wrong = set()
+    for task, found in decisions["tasks"].items():
+        gold = [found["labels"][k] for k in found["gold"]]
+        assert gold == [p.labels[task] for p in tested]
+        right = np.mean(np.array(found["decided"]) == np.array(found["gold"]))
+        assert right == pytest.approx(result.tasks[task]["accuracy"][0])
+        several = np.mean(found["several"])
+        assert several == pytest.approx(result.tasks[task]["undecided"][0])
+        sure = np.array(found["several"]) == 0
+        hits = (np.array(found["decided"]) == np.array(found["gold"]))[sure]
+        assert result.tasks[task]["sure"][0] == pytest.approx(hits.mean())
+        wrong |= {
+            i
+            for y in found["decided"]
+            for i, v, g in zip(decisions["id"], y, found["gold"], strict=True)
+            if v != g
+        }
+    assert set(decisions["text"]) == wrong

@@ -1,20 +1,38 @@
 """Pages and figures: complete, safe, readable, and there as a whole or not at all."""
 
 import ast
+import csv
+import io
 import json
 import re
 import tempfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from conftest import spread
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml.html import fromstring
 from matplotlib.image import imread
 
-from stance import article, evaluation, figures, language, report, scoring, tables
-from stance.text import clean
+from stance import (
+    article,
+    challenge,
+    evaluation,
+    figures,
+    findings,
+    language,
+    report,
+    scoring,
+    tables,
+)
+from stance.article_page import tendency
+from stance.article_page import write as write_article
+from stance.corpus_page import write as write_corpus
+from stance.page import environment, percent
+from stance.text import InputError, clean
 
 SAMPLE = Path(__file__).parent.parent / "stance" / "samples" / "article.txt"
 
@@ -75,7 +93,7 @@ def page(request, model, records, tmp_path_factory):
     """The sample's page in a language."""
     folder = tmp_path_factory.mktemp(request.param)
     origin = {"name": "", **model.info}
-    report.write_article(records, folder, article.read(SAMPLE), request.param, origin)
+    write_article(records, folder, article.read(SAMPLE), request.param, origin)
     return opened(folder)
 
 
@@ -96,7 +114,7 @@ def test_each_passage_says_its_labels_in_words_with_their_probability(page, reco
         head = words_of(one(page, f"//section[@id='p{n}']/div[@class='head']"))
         for task in ("stance", "framing"):
             assert names[record[task]] in head
-            assert report.percent(record[f"{task}_p"][record[task]]) in head
+            assert percent(record[f"{task}_p"][record[task]]) in head
         assert (speaker(record) or {"en": "the author", "ar": "الكاتب"}[page.get("lang")]) in head
 
 
@@ -134,7 +152,7 @@ def test_probabilities_of_all_labels_stand_in_a_table(page, records):
         found = page.xpath(f"//section[@id='p{n}']//table[@class='bars']")
         for task, table in zip(("stance", "framing"), found, strict=True):
             shown = [words_of(b) for b in table.xpath(".//td/b")]
-            assert shown == [report.percent(p) for p in record[f"{task}_p"].values()]
+            assert shown == [percent(p) for p in record[f"{task}_p"].values()]
 
 
 def test_evidence_is_marked_where_it_stands_and_the_strongest_most(page, records):
@@ -184,7 +202,7 @@ def test_the_page_says_what_decided_and_what_it_assumes(page, model):
 def test_the_page_says_which_shares_it_assumes(records, tmp_path):
     prior = {"stance": {"neutral": 2, "unrelated": 2}, "framing": {"none": 3}}
     info = {"name": "", "stance": "1", "data": "f", "settings": {"prior": prior}}
-    report.write_article(records, tmp_path, article.read(SAMPLE), model=info)
+    write_article(records, tmp_path, article.read(SAMPLE), model=info)
     assumed = words_of(opened(tmp_path).xpath("//div[@class='quiet model']/p")[1])
     # 1 1 2 2 of 6, and 1 1 1 3 of 6
     assert re.findall(r"\d+%", assumed) == ["17%", "17%", "33%", "33%", "17%", "17%", "17%", "50%"]
@@ -229,7 +247,7 @@ def test_a_doubtful_passage_names_the_labels_that_are_left(tmp_path):
         ("en", "Read this one yourself: Stance – neutral or against."),
         ("ar", "اقرأها بنفسك: الموقف – محايد أو معارض."),
     ):
-        report.write_article(decided, tmp_path / lang, found, lang)
+        write_article(decided, tmp_path / lang, found, lang)
         page = opened(tmp_path / lang)
         assert not page.xpath("//section[@id='p1']//p[@class='callout']")
         assert words_of(one(page, "//section[@id='p2']//p[@class='callout']")) == said
@@ -250,7 +268,7 @@ def test_a_voice_has_name_role_and_kind_where_the_record_knows_them(tmp_path):
         made(found.block_text(b), start=s, voice=v, holder="غيره")
         for b, s, v in zip(found.blocks, starts, voices, strict=True)
     ]
-    report.write_article(decided, tmp_path, found)
+    write_article(decided, tmp_path, found)
     page = opened(tmp_path)
     told = [" ".join(words_of(p).split()) for p in page.xpath("//p[@class='who']")]
     assert told == [
@@ -281,7 +299,7 @@ def test_a_tendency_is_what_doubtful_passages_cannot_undo(decided, expected):
     passages = [
         made("نص", kinds[c]) if c in kinds else made("نص", "favor", "against") for c in decided
     ]
-    assert report.tendency(passages, "stance") == expected
+    assert tendency(passages, "stance") == expected
 
 
 def test_a_label_set_by_rule_says_so(tmp_path):
@@ -291,14 +309,14 @@ def test_a_label_set_by_rule_says_so(tmp_path):
         "framing_p": {"axis": 0.8, "none": 0.2},
         "framing_set": ["none"],
     }
-    report.write_article([made("نص أول", "unrelated", **framing)], tmp_path, found)
+    write_article([made("نص أول", "unrelated", **framing)], tmp_path, found)
     said = "Decided by rule: what does not speak of the alliance has no frame."
     assert [words_of(p) for p in opened(tmp_path).xpath("//details//p")] == [said]
 
 
 def test_the_same_article_gives_the_same_files(records, tmp_path):
     for name in ("a", "b"):
-        report.write_article(records, tmp_path / name, article.read(SAMPLE), "ar")
+        write_article(records, tmp_path / name, article.read(SAMPLE), "ar")
     for name in ("index.html", "decisions.jsonl", "figures/course.svg", "figures/labels.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -325,7 +343,7 @@ def test_labels_of_the_users_own(tmp_path):
         "data": "f",
         "settings": {"prior": {"tone": {"calm": 3}}},
     }
-    report.write_article(decided, tmp_path, found, "ar", info)
+    write_article(decided, tmp_path, found, "ar", info)
     page = opened(tmp_path)
     assert [words_of(h) for h in page.xpath("//section[@class='glance']//h3")] == [
         "vaccine",
@@ -343,7 +361,7 @@ def test_labels_of_the_users_own(tmp_path):
 
 
 def test_no_share_is_rounded_to_certainty():
-    assert [report.percent(p) for p in (0, 0.004, 0.006, 0.5, 0.994, 0.996, 1)] == [
+    assert [percent(p) for p in (0, 0.004, 0.006, 0.5, 0.994, 0.996, 1)] == [
         "<1%", "<1%", "1%", "50%", "99%", ">99%", ">99%",
     ]  # fmt: skip
 
@@ -371,13 +389,13 @@ def test_marks_change_no_word(text, marks):
     ]
     found, _ = laid_out([text])
     with tempfile.TemporaryDirectory() as folder:
-        report.write_article([made(text, "favor", because=because)], Path(folder), found)
+        write_article([made(text, "favor", because=because)], Path(folder), found)
         shown = one(opened(Path(folder)), "//p[@class='words']")
     assert words_of(shown) == clean(text)
 
 
 def phrases_of_templates() -> set[str]:
-    env = report.environment("en")
+    env = environment("en")
     found = set()
     for name in env.list_templates(extensions=["html"]):
         source, *_ = env.loader.get_source(env, name)
@@ -404,11 +422,10 @@ def test_every_phrase_of_a_page_has_an_arabic_one_and_every_arabic_one_is_used()
 
 
 def test_pages_ask_nothing_of_the_network(records, result, tmp_path):
-    report.write_decisions(records, tmp_path / "a")
     report.write_evaluation(result, tmp_path / "b")
-    report.write_article(records, tmp_path / "c", article.read(SAMPLE))
-    for page in tmp_path.rglob("index.html"):
-        text = page.read_text(encoding="utf-8")
+    write_article(records, tmp_path / "c", article.read(SAMPLE))
+    for path in tmp_path.rglob("index.html"):
+        text = path.read_text(encoding="utf-8")
         assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", text)
         assert not re.search(r"url\(|@import|<script|<link", text)
 
@@ -424,7 +441,7 @@ def test_an_article_of_tags_and_overrides_does_no_harm(model, tmp_path):
     path = tmp_path / "evil.txt"
     path.write_text("<blink>عنوان</blink> المقال الأول\n\n" + long, encoding="utf-8")
     records = list(scoring.classify(model, scoring.units([path]), explain=True))
-    report.write_article(records, tmp_path / "page", article.read(path))
+    write_article(records, tmp_path / "page", article.read(path))
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "script" not in Visible(page).tags
     assert "blink" not in Visible(page).tags
@@ -435,7 +452,6 @@ def test_an_article_of_tags_and_overrides_does_no_harm(model, tmp_path):
 
 
 def test_figures_are_pictures_with_something_on_them(records, result, tmp_path):
-    report.write_decisions(records, tmp_path / "a")
     report.write_evaluation(result, tmp_path / "b")
     names = {p.name for p in tmp_path.rglob("*.png")}
     assert {"labels.png", "course.png", "stance-confusion.png", "framing-reliability.png"} <= names
@@ -494,3 +510,364 @@ def test_each_label_has_a_colour_and_an_arabic_name_of_its_own():
     assert len(set(figures.COLOURS.values())) == len(figures.COLOURS) == 8
     assert set(language.LABELS["ar"]) == set(language.LABELS["en"]) == set(figures.COLOURS)
     assert figures.colour("pro-vaccine").startswith("#")
+
+
+# --- evaluation and comparison --------------------------------------------------------------------
+
+FOUND = {  # of 20 x 18 are found, of 10 y 5, of 5 z 4; a fifth is left to the reader
+    "confusion": {"labels": ["x", "y", "z"], "matrix": [[18, 1, 1], [4, 5, 1], [0, 1, 4]]},
+    "per_class": {k: {"recall": [v, v, v]} for k, v in {"x": 0.9, "y": 0.5, "z": 0.8}.items()},
+    "undecided": [0.2, 0.1, 0.3],
+    "sure": [0.9, 0.8, 1.0],
+    "reliability": [
+        {"confidence": 0.9, "accuracy": 0.8, "mass": 3},
+        {"confidence": 0.5, "accuracy": 0.7, "mass": 1},
+    ],
+    "risk_coverage": [{"coverage": 0.8, "accuracy": 0.95}, {"coverage": 1.0, "accuracy": 0.7}],
+    "baselines": {
+        "weak": {"macro_f1": {"value": [0.1, 0, 0.2], "difference": [0.5, 0.4, 0.6]}},
+        "near": {"macro_f1": {"value": [0.6, 0.5, 0.7], "difference": [0.1, -0.1, 0.3]}},
+        "strong": {"macro_f1": {"value": [0.9, 0.8, 1], "difference": [-0.2, -0.3, -0.1]}},
+    },
+}
+
+
+def test_the_first_facts_by_hand():
+    found = findings.headline(FOUND)
+    assert found["shares"] == {"right": 72, "wrong": 8, "reader": 20}  # 0.8 × 0.9, 0.8 × 0.1, 0.2
+    assert found["weakest"] == {
+        "label": "y", "recall": [0.5, 0.5, 0.5], "n": 10, "missed": 5, "as": "x", "taken": 4
+    }  # fmt: skip
+    assert found["leaning"] == 1  # 0.8 stated on the mean, 0.775 right
+    assert [(r["name"], r["verdict"]) for r in found["rivals"]] == [
+        ("strong", -1), ("near", 0), ("weak", 1)
+    ]  # fmt: skip
+    older = findings.headline({k: v for k, v in FOUND.items() if k != "sure"})
+    assert (older["sure"], older["shares"]) == (None, {"right": 76, "wrong": 4, "reader": 20})
+    perfect = FOUND | {"confusion": {"labels": ["x"], "matrix": [[3]]}}
+    assert findings.weakest(perfect) is None
+
+
+def test_hundredths_add_up():
+    assert findings.hundred([0.725, 0.075, 0.2]) in ([73, 7, 20], [72, 8, 20])
+    assert findings.hundred([1.0, 0.0, 0.0]) == [100, 0, 0]
+
+
+@pytest.fixture(scope="module")
+def hard(model):
+    """A result on part of the challenge set."""
+    from stance import corpus
+
+    data = Path(__file__).parent.parent / "data" / "challenge.jsonl"
+    passages = [
+        p for p in corpus.read([data]) if p.meta["phenomenon"] in {"irony", "negation", "contrast"}
+    ]
+    records = model.classify([p.text for p in passages])
+    found = evaluation.held_out(model, passages, {"twin": model}, records)
+    return replace(found, phenomena=challenge.by_phenomenon(passages, records))
+
+
+@pytest.fixture(scope="module")
+def changed(hard):
+    """What :func:`stance.evaluation.compare` finds where a third of the decisions differ."""
+    decisions = json.loads(json.dumps(hard.decisions))
+    for task in decisions["tasks"].values():
+        task["decided"] = [[k if i % 3 else (k + 1) % 4 for i, k in enumerate(task["decided"][0])]]
+    other = replace(hard, decisions=decisions, settings={"C": [1]})
+    return evaluation.compare(hard, other, ("before", "after"))
+
+
+def seen_in(page: Path) -> str:
+    return " ".join(" ".join(Visible(page.read_text(encoding="utf-8")).words).split())
+
+
+def figure(value, sign=False):
+    return tables.interval(value, sign)
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_first_screen_says_what_is_right_and_what_is_not(hard, tmp_path, lang):
+    report.write_evaluation(hard, tmp_path / "r", language=lang)
+    seen = seen_in(tmp_path / "r" / "index.html")
+    first = seen[: seen.index("Label by label" if lang == "en" else "وسمًا وسمًا")]
+    for task, found in hard.tasks.items():
+        right = findings.hundred([found["accuracy"][0]])[0]
+        line = {"en": f"{right} of 100 passages right", "ar": f"{right} من كل 100 فقرة صحيحة"}[lang]
+        assert line in first
+        twin = found["baselines"]["twin"]["macro_f1"]
+        for value in (found["accuracy"], found["macro_f1"], found["undecided"], found["sure"]):
+            assert figure(value) in first
+        assert figure(twin["difference"], True) in first
+        assert figure(found["per_class"][findings.weakest(found)["label"]]["recall"]) in first
+        worst = findings.weakest_phenomena(hard.phenomena, task)[0][1][task]
+        assert figure(worst) in first
+
+
+def test_every_figure_of_the_result_stands_in_the_page(hard, tmp_path):
+    report.write_evaluation(hard, tmp_path / "r")
+    seen = seen_in(tmp_path / "r" / "index.html")
+    for found in hard.tasks.values():
+        for name in tables.NAMES:
+            if name in found:
+                assert figure(found[name]) in seen, name
+        for scores in found["per_class"].values():
+            assert all(figure(scores[m]) in seen for m in ("precision", "recall", "f1"))
+        for scores in found["baselines"].values():
+            for m in ("accuracy", "macro_f1"):
+                assert figure(scores[m]["value"]) in seen
+                assert figure(scores[m]["difference"], True) in seen
+    for found in hard.phenomena.values():
+        assert all(figure(v) in seen for k, v in found.items() if k != "n")
+    assert hard.signature in seen
+
+
+def test_results_of_earlier_versions_and_other_targets_have_pages(hard, tmp_path):
+    """Without decisions, ``sure`` and risk–coverage; and with a task and labels of one's own."""
+    old = json.loads(json.dumps(hard.to_json()))
+    del old["decisions"]
+    found = old["tasks"].pop("stance")
+    del found["sure"]
+    old["tasks"] = {"vaccine": json.loads(json.dumps(found).replace('"favor"', '"<b>pro</b>"'))}
+    old["phenomena"] = {}
+    for lang in ("en", "ar"):
+        folder = tmp_path / lang
+        report.write_evaluation(evaluation.Result.from_json(old), folder, language=lang)
+        page = (folder / "index.html").read_text(encoding="utf-8")
+        assert "Vaccine" in page
+        assert "&lt;b&gt;pro&lt;/b&gt;" in page
+        assert "<b>pro" not in page
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_a_comparison_says_what_changed(changed, tmp_path, lang):
+    report.write_comparison(changed, tmp_path / "c", lang)
+    seen = seen_in(tmp_path / "c" / "index.html")
+    text = (tmp_path / "c" / "comparison.md").read_text(encoding="utf-8")
+    for task, one in changed["tasks"].items():
+        for name in ("accuracy", "macro_f1", "ece", "undecided", "pairs"):
+            for place in (seen, text):
+                assert figure(one[name]["a"]) in place
+                assert figure(one[name]["b"]) in place
+                assert figure(one[name]["difference"], True) in place
+        for kind in ("better", "worse"):
+            assert one[kind]
+            assert all(e["id"] in seen and e["id"] in text for e in one[kind])
+            assert all(language.LABELS[lang].get(e["b"], e["b"]) in seen for e in one[kind])
+            for e in one[kind]:
+                assert " ".join(e["text"].split()) in seen
+        assert (tmp_path / "c" / "figures" / f"{task}-differences.svg").is_file()
+    assert changed["signatures"][0] in seen
+    assert json.loads((tmp_path / "c" / "comparison.json").read_text("utf-8")) == changed
+
+
+def test_no_harm_comes_from_texts_of_a_comparison(changed, tmp_path):
+    evil = json.loads(json.dumps(changed))
+    for one in evil["tasks"].values():
+        for e in one["worse"]:
+            e["text"] = "<script>alert(1)</script>"
+    evil["names"] = ["<img src=x>", "b"]
+    report.write_comparison(evil, tmp_path / "c")
+    page = (tmp_path / "c" / "index.html").read_text(encoding="utf-8")
+    tags = Visible(page).tags
+    assert "script" not in tags
+    assert "&lt;script&gt;alert(1)" in page
+    assert tags.count("img") == len(evil["tasks"])
+
+
+@pytest.mark.parametrize("template", ["evaluation.html", "comparison.html", "measures.html"])
+def test_every_phrase_of_a_page_has_its_arabic(template):
+    made = environment("en")
+    source = made.loader.get_source(made, template)[0]
+    phrases = set()
+    for _, _, found in made.extract_translations(source):
+        phrases |= {found} if isinstance(found, str) else set(found) - {None}
+    assert len(phrases) > 5
+    assert phrases - set(language.phrases("ar")) == set()
+
+
+def test_a_phrase_and_its_arabic_have_the_same_places_to_fill():
+    for phrase, arabic in language.phrases("ar").items():
+        places = re.compile(r"%\((\w+)\)s")
+        assert sorted(places.findall(phrase)) == sorted(places.findall(arabic)), phrase
+
+
+# --- the page on a collection ---------------------------------------------------------------------
+
+
+def rows_of(folder, name):
+    text = (folder / "data" / name).read_text(encoding="utf-8")
+    assert text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def seen_on(folder):
+    return " ".join(
+        " ".join(Visible((folder / "index.html").read_text(encoding="utf-8")).words).split()
+    )
+
+
+def test_the_corpus_page_says_what_it_holds(corpus_pages, collection):
+    seen = seen_on(corpus_pages["en"])
+    unsure = sum(len(r["stance_set"]) > 1 for r in collection)
+    assert "Passages 60 Articles 20 Outlets 4 Period 2024-01 – 2024-04" in seen
+    assert f"Read these yourself {unsure} ({100 * unsure / 60:.0f}%)" in seen
+    assert "in favour ×1 , against ×1 , neutral ×2 , unrelated ×1 ;" in seen
+    assert "Framing: not known, equal shares taken" in seen
+    assert "Dates that can't be read: 1 passages" in seen
+    assert "19/06/2024" in seen
+    assert "others: 1 with fewer than 5 passages" in seen
+    assert "can't be told apart" in seen  # as many for as against
+    for record in collection:
+        assert " ".join(text_of(record).split()) in seen
+
+
+def text_of(record):
+    return record["text"].replace("\u202e", "").replace("\u2066", "")
+
+
+def test_the_tables_of_a_collection_can_be_counted_by_hand(corpus_pages, collection):
+    folder = corpus_pages["en"]
+    cells = {(r["stance"], r["framing"]): int(r["passages"]) for r in rows_of(folder, "cells.csv")}
+    assert sum(cells.values()) == 60
+    assert cells["favor", "axis"] == sum(r["framing"] == "axis" for r in collection) == 12
+    outlets = rows_of(folder, "by_outlet.csv")
+    one = next(r for r in outlets if (r["outlet"], r["label"]) == ("الديار", "favor"))
+    mine = [r["stance"] == "favor" for r in collection if r["outlet"] == "الديار"]
+    assert (int(one["passages"]), int(one["articles"])) == (len(mine), 19)
+    assert float(one["counted"]) == pytest.approx(sum(mine) / len(mine), abs=1e-6)
+    assert float(one["counted_low"]) < float(one["counted"]) < float(one["counted_high"])
+    months = list(dict.fromkeys(r["month"] for r in rows_of(folder, "by_month.csv")))
+    assert months == ["2024-01", "2024-02", "2024-04"]
+    axis = [r for r in rows_of(folder, "by_speaker.csv") if r["label"] == "axis minus convenience"]
+    assert {r["speaker"]: r["passages"] for r in axis} == {
+        "": "36",
+        "كيم": "23",
+        "(others)": "1",
+    }
+    passages = rows_of(folder, "passages.csv")
+    assert [r["read_yourself"] == "yes" for r in passages] == [
+        len(r["stance_set"]) > 1 for r in collection
+    ]
+    written = (folder / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in written] == collection
+
+
+def test_no_cell_runs_as_a_formula(corpus_pages):
+    found = 0
+    for file in (corpus_pages["en"] / "data").iterdir():
+        for row in rows_of(corpus_pages["en"], file.name):
+            for value in row.values():
+                if value.lstrip()[:1] in {"=", "+", "-", "@"}:
+                    float(value)  # a number, and nothing else
+                found += value.startswith("'")
+    assert found >= 6
+
+
+@given(st.text())
+def test_any_text_comes_back_from_csv_with_an_apostrophe_at_most(text):
+    (row,) = csv.DictReader(io.StringIO(tables.csv_text([{"n": 1, "x": text}]), newline=""))
+    assert row["x"] in (text, f"'{text}")
+    assert row["x"].lstrip(" \u00a0\u200f\u202e")[:1] not in {*"=+-@\t\r"}
+
+
+@pytest.mark.parametrize("language_", ["en", "ar"])
+def test_hostile_texts_of_a_collection_do_no_harm(corpus_pages, language_):
+    page = (corpus_pages[language_] / "index.html").read_text(encoding="utf-8")
+    tags = Visible(page).tags
+    assert tags.count("script") == 1
+    assert "b" not in Visible(page[: page.index("<tbody>")]).tags
+    assert "onerror=alert" not in re.sub(r">[^<]*<", "><", page)
+    assert "\u202e" not in page
+    assert "\u2066" not in page
+    assert "&lt;b&gt;Daily&lt;/b&gt;" in page
+    links = re.findall(r"""(?:src|href)=["'](?!data:|#)([^"']+)""", page)
+    assert all((corpus_pages[language_] / link).is_file() for link in links)  # its own files only
+    assert not re.search(r"url\(|@import|<link", page)
+
+
+def test_the_figures_of_a_collection_are_all_there(corpus_pages):
+    for folder in corpus_pages.values():
+        names = {p.stem for p in (folder / "figures").glob("*.png")}
+        groups = {f"by-{g}-{t}" for g in ("outlet", "month", "speaker") for t in TASKS}
+        assert names == {"shares", "cells", "balance", "speakers"} | groups
+        for picture in (folder / "figures").glob("*.png"):
+            assert imread(picture)[..., :3].std() > 0.02, picture.name
+
+
+TASKS = ("stance", "framing")
+
+
+def test_the_names_on_the_map_cover_neither_each_other_nor_a_disc():
+    places = [(0.01 * i, 0.02 * (i % 4)) for i in range(12)]
+    rows = [
+        {
+            "title": f"متحدث رقم {i}", "name": str(i), "leaning": {"framing": x, "stance": y},
+            "tasks": {"stance": {"passages": 30 - i}},
+        }
+        for i, (x, y) in enumerate(places)
+    ]  # fmt: skip
+    figure = figures.speakers(rows)
+    axes = figure.axes[0]
+    named = [t for t in axes.texts if t.get_text().startswith("متحدث")]
+    boxes = [t.get_window_extent() for t in named]
+    assert len(boxes) >= 2
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    discs = [axes.transData.transform(place) for place in places]
+    assert not any(box.contains(*disc) for box in boxes for disc in discs)
+
+
+def test_a_page_of_very_many_passages_holds_the_least_sure(collection, tmp_path):
+    kept = {k: v for k, v in collection[0].items() if k not in {"outlet", "date", "holder"}}
+    kept["framing_p"] = spread("none", 0.999, list(kept["framing_p"]))
+    labels = list(kept["stance_p"])
+    many = [
+        kept | {"id": str(i), "stance_p": spread("neutral", 0.99 if i % 51 == 7 else 0.9, labels)}
+        for i in range(2040)
+    ]
+    write_corpus(many, tmp_path / "m", "ar")
+    page = (tmp_path / "m" / "index.html").read_text(encoding="utf-8")
+    shown = {int(n) for n in re.findall(r'<tr id="p(\d+)"', page)}
+    assert len(shown) == 2000
+    assert "في هذه الصفحة 2000 فقرة" in page
+    left = [r for n, r in enumerate(many, 1) if n not in shown]
+    assert [r["stance_p"]["neutral"] for r in left] == [0.99] * 40
+    assert len(rows_of(tmp_path / "m", "passages.csv")) == 2040
+    assert {p.name for p in (tmp_path / "m" / "data").iterdir()} == {"passages.csv", "cells.csv"}
+    linked = {int(n) for n in re.findall(r'href="#p(\d+)"', page)}
+    assert linked <= shown
+
+
+def test_a_collection_of_one_passage_and_another_target(tmp_path):
+    one = {
+        "id": 1, "doc": "d", "text": "نص\ud800", "stance": "pro",
+        "stance_p": {"pro": 0.6, "anti": 0.4},
+        "stance_set": ["pro", "anti"], "outlet": ["x"],
+    }  # fmt: skip
+    write_corpus([one], tmp_path / "o")
+    seen = seen_on(tmp_path / "o")
+    assert "Passages 1 Articles 1 Outlets 1 Read these yourself 1 (100%)" in seen
+    assert "Stance and framing together" not in seen
+    assert "pro" in seen
+    assert not (tmp_path / "o" / "data" / "cells.csv").exists()
+
+
+def test_the_same_collection_gives_the_same_files(corpus_pages, collection, tmp_path):
+    write_corpus(collection, tmp_path / "b", "en", {"stance": {"neutral": 2}})
+    for first in corpus_pages["en"].rglob("*"):
+        if first.is_file():
+            second = tmp_path / "b" / first.relative_to(corpus_pages["en"])
+            assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_a_collection_that_is_refused_leaves_nothing(collection, tmp_path):
+    with pytest.raises(InputError, match="record 'p1'"):
+        write_corpus([collection[0], collection[1] | {"stance": "x"}], tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_phrase_of_the_corpus_page_has_its_arabic():
+    template = Path(report.__file__).with_name("templates") / "corpus.html"
+    found = environment("en").extract_translations(template.read_text(encoding="utf-8"))
+    said = {message if isinstance(message, str) else message[0] for _, _, message in found}
+    assert len(said) > 60
+    assert said <= set(language.phrases("ar"))

@@ -42,29 +42,48 @@ def examples(records: Sequence[dict[str, Any]]) -> tuple[list[Example], list[Exa
     past, chosen, ends = voice._Past(), [], []
     for n, record in enumerate(records):
         p, gold = article.passages[n], record["holder"] or ""
-        whole = list(voice._passage_features(article, n, past))
-        candidates = [("author", whole)]
-        if past.last.name:
-            candidates.append(("last", whole))
-        starts = list(p.starts())
-        for i in starts:
-            candidates.append(("start", list(voice._start_features(article, n, i, past))))
-        offset = len(candidates) - len(starts)
         name = bare(gold).split()
         at = [i for i in range(len(p.words)) if name and p.words[i : i + len(name)] == name]
-        right = [offset + k for k, i in enumerate(starts) if i in at]
-        if not gold:
-            right = [0]
-        elif not right and bare(past.last.name) == bare(gold):
-            right = [1]
-        elif not right:
-            right = [offset + k for k, i in enumerate(starts) if p.words[i] in name[-1:]]
-        if right:
-            chosen.append(Example(candidates, right))
+        chosen += _choice(article, n, past, name, at)
         if at:
             ends += _ends(article, n, at[0], at[0] + len(name))
+            chosen += _without_name(article, n, gold, at[0], at[0] + len(name))
         past.learn(voice.Holder(gold, "", "", "", "named" if at else "continued"))
     return chosen, ends
+
+
+def _choice(article: Any, n: int, past: Any, name: list[str], at: list[int]) -> list[Example]:
+    p = article.passages[n]
+    whole = list(voice._passage_features(article, n, past))
+    candidates = [("author", [*whole, *voice._said(p)])]
+    if past.last.name:
+        candidates.append(("last", whole))
+    starts = list(p.starts())
+    offset = len(candidates)
+    for i in starts:
+        candidates.append(("start", list(voice._start_features(article, n, i, past))))
+    right = [offset + k for k, i in enumerate(starts) if i in at]
+    if not name:
+        right = [0]
+    elif not right and bare(past.last.name).split() == name:
+        right = [1]
+    elif not right:
+        right = [offset + k for k, i in enumerate(starts) if p.words[i] in name[-1:]]
+    return [Example(candidates, right)] if right else []
+
+
+def _without_name(article: Any, n: int, gold: str, start: int, end: int) -> list[Example]:
+    """The same passage, had it left its speaker to the one before: the corpus has few of these."""
+    p = article.passages[n]
+    verb = p.first(voice._SPEECH, range(3))
+    that = p.first(frozenset({"that", ":"}), range(end, end + 3))
+    if verb is None or verb > start or that is None or start - verb > 10:
+        return []
+    text = f"{p.original(0, verb + 1)} {p.original(that, len(p.words))}"
+    passages = [voice._Passage(text) if i == n else q for i, q in enumerate(article.passages)]
+    past = voice._Past(begun=True)
+    past.learn(voice.Holder(gold, "", "", "", "named"))
+    return _choice(voice._Article(passages), n, past, bare(gold).split(), [])
 
 
 def _ends(article: Any, n: int, start: int, end: int) -> list[Example]:

@@ -8,6 +8,7 @@ the passage. A second one tells where the name ends. Both are in ``voice.json``,
 """
 
 import functools
+import itertools
 import json
 import math
 import re
@@ -454,6 +455,10 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
         adjectives = {"the", "role", "title", "described", "preposition", "nisba"}
         if all(p.at(k) & adjectives for k in range(title + 1, i)):
             yield "title:whole"
+    according = p.first(frozenset({"according"}), range(i - 1, max(-1, i - 12), -1))
+    if according is not None and "," not in p.words[according:i]:
+        yield "according"
+        yield f"{sort}&according:{_within(i - according, (1, 3, 6))}"
     # What follows: a complement, or the verb.
     that = p.first(frozenset({"that", ":"}), range(i + 1, min(size, i + 14)))
     later = p.first(_SPEECH, range(i + 1, min(size, i + 16)))
@@ -544,6 +549,10 @@ def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
     subjects = Counter(_subject(p, verb) for verb in p.verbs)
     yield f"without subject:{min(2, subjects['that'] + subjects['preposition'])}"
     yield f"with subject:{min(2, subjects['source'])}"
+
+
+def _said(p: _Passage) -> Iterator[str]:
+    """What a passage speaks of: its words, each once; news reads otherwise than a position."""
     for word in {w.removeprefix("و").removeprefix("ال") for w in p.words}:
         yield f"word:{word}"
 
@@ -649,7 +658,7 @@ def _holder(article: _Article, n: int, past: _Past) -> Holder:
     if not p.words:
         return AUTHOR
     whole = list(_passage_features(article, n, past))
-    best, chosen = _sum(weights.author, iter(whole)), -1
+    best, chosen = _sum(weights.author, itertools.chain(whole, _said(p))), -1
     if past.last.name and _sum(weights.last, iter(whole)) > best:
         best, chosen = _sum(weights.last, iter(whole)), -2
     for i in p.starts():

@@ -255,6 +255,7 @@ _SHAPES = {
         "plural": r".*(?:ين|ون)",
         "number": r"\d+",
         "speaks": r"[وف]?.{4,}(?:نا|ني)",
+        "listener": r"ل(?:موقع|وسايل|مراسل|صحيف|وكال|قنا|شبك|برنامج|اذاع).*|لل(?:صح|موقع|وكال|قنا|شبك).*",
     }.items()
 }
 _TOKEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]")
@@ -360,6 +361,8 @@ class _Passage:
         for i, (word, classes) in enumerate(zip(self.words, self.classes, strict=True)):
             if not word[0].isalnum() or len(word) < 2 or classes & {"number", "that"}:
                 continue
+            if word == "لي" and "role" in self.at(i + 1):  # "told me an official"
+                continue
             if classes & {"preposition"} and not classes & nominal:
                 continue
             if not classes & _SPEECH or classes & verbal:
@@ -440,6 +443,10 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
         yield f"verb:{kinds}"
         yield f"verb:nouns:{min(2, sum(bool(p.at(k) & _SOURCES) for k in between))}"
         yield f"{sort}&verb:{_within(i - verb, (1, 3))}:{kinds}"
+        noun = p.first(_SOURCES, range(verb + 1, i))
+        place = "first" if noun is None else "title" if noun == _title(p, i) else "later"
+        yield f"subject:{place}"
+        yield f"{sort}&subject:{place}:{_within(i - verb, (1, 3, 6))}"
         if all(p.at(k) & {"the", "role", "described", "title", "preposition"} for k in between):
             yield "verb:title between"
     title = _title(p, i)
@@ -465,6 +472,11 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
     yield f"that:{'none' if that is None else _within(that - i, (1, 2, 3, 4, 6, 9))}"
     yield f"{sort}&that:{'none' if that is None else _within(that - i, (1, 2, 4, 9))}"
     yield f"later:{'none' if later is None else _within(later - i, (1, 2, 3, 4, 6, 9))}"
+    topic = all(p.at(k) & {"opener", "and", ",", "preposition"} for k in range(begin, i))
+    if topic and later is not None:
+        yield f"topic:{sort}:{_within(later - i, (2, 5, 9))}"
+    other = next((k for k in p.verbs if k > i + 1 and _subject(p, k) == "source"), size)
+    yield f"until another:{(other - begin) / size:.1f}"
     colon = p.first(frozenset({":"}), range(i + 1, min(size, i + 12)))
     if begin == 0 and i <= 14 and colon and not any(k < colon for k in p.verbs):
         yield "label"
@@ -533,6 +545,9 @@ def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
     # Who gives no position on what the article is about is seldom its holder.
     yield f"parties:{'+'.join(str(bool(party.search(p.normal.text))) for party in _PARTIES)}"
     yield f"bond:{min(3, len(_BOND.findall(p.normal.text)))}"
+    told = sum(bool(q.verbs) for q in article.passages) / len(article.passages)
+    yield f"article:speech:{told:.1f}"
+    yield f"article:length:{_within(len(article.passages), (1, 3, 6))}"
     yield f"gap:{min(3, past.gap)}"
     yield f"run:{min(3, past.run)}"
     yield f"last:{past.last.found}"
@@ -593,13 +608,21 @@ def _end_features(article: _Article, n: int, start: int, i: int) -> Iterator[str
             if offset == 0:
                 yield f"the:{state}&{name}"
                 yield f"{sort}&the:{state}&{name}"
-    for before in p.at(i - 1):
+    for last in p.at(i - 1):
         for name in p.at(i):
-            yield f"{before}>{name}"
+            yield f"{last}>{name}"
     if word in _NAMED:
         yield f"word:{word}"
         yield f"{sort}&word:{word}"
+    here, before = p.at(i), p.at(i - 1)
+    definite = ":".join(
+        "nisba" if {"the", "nisba"} <= c else "the" if "the" in c else "no" for c in (before, here)
+    )
+    yield f"definite:{definite}"
+    yield f"{sort}&definite:{definite}"
+    yield f"{sort}&definite:{definite}&{min(3, i - start)}"
     titled = "the" if "the" in p.at(start - 1) else "verb" if p.at(start - 1) & _SPEECH else "none"
+    yield f"titled:{titled}&definite:{definite}"
     yield f"titled:{titled}&length:{min(4, i - start)}"
     if sort in {"name", "given"} and word[:1].isalpha():
         yield f"letters:{_within(len(word), (2, 3, 4, 6))}&{_within(len(p.words[i - 1]), (3, 5))}"

@@ -77,7 +77,11 @@ def measured(rows: Sequence[Row]) -> dict[str, Any]:
     counts = np.zeros((len(docs), 5))  # passages, exact, held, exact where held, found or held
     both = np.zeros(len(docs))
     for row in rows:
-        right, held, named = not error(row.gold, row.found.name), row.gold != "", row.found.name != ""
+        right, held, named = (
+            not error(row.gold, row.found.name),
+            bool(row.gold),
+            bool(row.found.name),
+        )
         counts[docs[row.doc]] += [1, right, held, right and held, held + named]
         both[docs[row.doc]] += held and named
     picks = np.random.default_rng(0).integers(0, len(docs), (BOOTSTRAPS, len(docs)))
@@ -102,7 +106,7 @@ def measured(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _shares(rows: Sequence[Row], what: str) -> dict[str, list[float]]:
-    """For each value of an attribute of the holders found: how many there are, and the exact share."""
+    """For each value of an attribute of the holders found: how many, and the exact share."""
     values: dict[str, list[bool]] = {}
     for row in rows:
         right = not error(row.gold, row.found.name)

@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 from stance import voice
 from stance.storage import whole_file
 
-PENALTY = {"start": 3.0, "end": 3.0}
+PENALTY = {"start": 6.0, "end": 3.0}
 RARE = {"start": 15, "end": 5}  # a feature in fewer examples is left out
 SMALL = 0.06  # a weight below is left out, and the others are fitted again
 
@@ -138,7 +138,8 @@ def train(data: Sequence[tuple[list[Example], list[Example]]]) -> dict[str, dict
     for part, name in enumerate(("start", "end")):
         chosen = [e for article in data for e in article[part]]
         first = fit(chosen, PENALTY[name], RARE[name])
-        again = fit(chosen, PENALTY[name], RARE[name], {k for k, w in first.items() if abs(w) >= SMALL})
+        large = {k for k, w in first.items() if abs(w) >= SMALL}
+        again = fit(chosen, PENALTY[name], RARE[name], large)
         for (model, feature), weight in again.items():
             weights[model][feature] = round(weight, 2)
     return weights

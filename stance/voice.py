@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stance.text import Token, normalise
 
@@ -69,149 +69,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Verbs: the stem of the past, of the present, and the participle that reports ("موكدا").
-_VERBS = {
-    "reports": """
-قال/قول/قايل اكد/وكد/موكد ذكر/ذكر/مذكر اضاف/ضيف/مضيف اوضح/وضح/موضح تابع/تابع/متابع اشار/شير/مشير
-لفت/لفت/لافت نوه/نوه/منوه بين/بين/مبين عبر/عبر/معبر ختم/ختم/- اختتم/ختتم/مختتم خلص/خلص/- اجاب/جيب/-
-علق/علق/معلق عقب/عقب/- كتب/كتب/- صرح/صرح/مصرح اردف/ردف/- استطرد/ستطرد/- استدرك/ستدرك/مستدرك رد/رد/-
-تحدث/تحدث/- اقر/قر/مقر اعترف/عترف/معترف شرح/شرح/شارح
-""",
-    "judges": """
-شدد/شدد/مشدد حذر/حذر/محذر اتهم/تهم/متهم رحب/رحب/مرحب اعرب/عرب/معرب وصف/صف/واصف طالب/طالب/مطالب
-رجح/رجح/مرجح استبعد/ستبعد/مستبعد توقع/توقع/متوقع اعتبر/عتبر/معتبر انتقد/نتقد/منتقد
-استنكر/ستنكر/مستنكر ادان/دين/- ندد/ندد/مندد اشاد/شيد/مشيد دافع/دافع/مدافع عد/-/عاد اعتقد/عتقد/معتقد
-زعم/زعم/زاعم تساءل/تساءل/متسايل استغرب/ستغرب/مستغرب لاحظ/لاحظ/ملاحظ ذهب/ذهب/- استنتج/ستنتج/مستنتج
-فسر/فسر/- ربط/ربط/رابط قلل/قلل/مقلل نبه/نبه/منبه حث/حث/- ناشد/ناشد/- جدد/جدد/مجدد ايد/ويد/مويد
-عارض/عارض/- شكر/شكر/- تعهد/تعهد/متعهد هدد/هدد/مهدد شكك/شكك/مشكك مال/ميل/- برر/برر/مبرر توعد/توعد/-
-خالف/خالف/- هاجم/هاجم/- تحفظ/تحفظ/- رفض/رفض/رافض نصح/نصح/- اقترح/قترح/مقترح ارجع/رجع/-
-وافق/وافق/موافق حلل/حلل/- جادل/جادل/مجادل راهن/راهن/- تخوف/تخوف/متخوف نظر/نظر/-
-""",
-    "announces": """
-اعلن/علن/معلن كشف/كشف/كاشف افاد/فيد/- ابلغ/-/مبلغ قدر/قدر/- نقل/نقل/- اورد/ورد/-
-""",
-    "acts": """
-سخر/سخر/ساخر كرر/كرر/مكرر زاد/زيد/- اعترض/عترض/معترض طرح/طرح/- هنا/هني/مهني شجب/شجب/-
-احتفي/حتفي/محتفي وعد/-/واعد ابرز/برز/مبرز خاطب/خاطب/مخاطب حمل/حمل/محمل اسف/اسف/- تفهم/تفهم/متفهم
-استند/ستند/مستند استخلص/ستخلص/- تطرق/تطرق/- استشهد/ستشهد/مستشهد استذكر/ستذكر/مستذكر استعاد/ستعيد/-
-وقف/قف/- توقف/توقف/- تمسك/تمسك/متمسك اختلف/ختلف/- اتفق/تفق/- قبل/قبل/- جزم/جزم/جازم اشتكي/شتكي/-
-اصر/صر/- ركز/ركز/- اعاد/عيد/- حرص/حرص/- واصل/واصل/- استهل/ستهل/- روي/روي/- حكي/حكي/- سرد/سرد/-
-شارك/شارك/- امتنع/متنع/- تجنب/تجنب/- اكتفي/كتفي/- مضي/مضي/- اكمل/كمل/- سال/سال/- قرا/قرا/-
-امل/امل/املا تمني/تمني/متمنيا وجه/وجه/موجه دان/-/- بادر/بادر/- اعتذر/عتذر/- ايقن/وقن/- حيا/حيي/-
-اصدر/صدر/- عرض/عرض/عارض قدم/قدم/- بعث/بعث/- اثار/ثير/- استغل/ستغل/- لخص/لخص/- وازن/وازن/- ميز/ميز/-
-فضل/فضل/- القي/لقي/- تكلم/تكلم/- نشر/نشر/-
-""",
-}
-_IRREGULAR = {
-    "judges": """
-راي رات راوا يري تري يرون ترون نفي نفت نفوا ينفي تنفي دعا دعت دعوا يدعو تدعو خشي خشيت يخشي تخشي ابدي
-ابدت يبدي تبدي اثني اثنت يثني تثني عزا عزت يعزو تعزو يعزون نافيا داعيا داعيه مبديا مثنيا
-""",
-    "acts": """
-يخف تخف يخفي تخفي ينف تنف يشا تشا يجد تجد يري ير تر يعدد تعدد حكي روت تروي بدا بدت يبدو تبدو يقسم
-تقسم
-""",
-}
-_NOT_VERBS = _words("معلقه متابعه متوقعه لافته عاده يعد تعد عاد نظر")
-# Nouns: they stand with the article and other clitics, in the feminine, dual or plural.
-_NOUNS = {
-    "role": """
-رييس وزير نايب سفير مندوب متحدث ناطق مسوول مستشار باحث خبير محلل معلق كاتب صحافي صحفي استاذ دكتور
-بروفسور بروفيسور عميد لواء فريق جنرال عقيد ادميرال اميرال ضابط دبلوماسي ديبلوماسي عضو ممثل مدير
-سكرتير امين زعيم قايد مورخ اكاديمي ناشط محام محامي مهندس خبراء نواب وزراء اعضاء سفراء مشرع سيناتور
-مبعوث حاكم محافظ ملك امير شيخ سيد مصدر مصادر مراقب مدون مشرف طبيب اقتصادي اعلامي مراسل محرر موظف
-كادر قاري زميل زميلته زميلها زميلي رجل قنصل ملحق مفوض منسق استراتيجي معارض مفكر صاحب مولف زعماء
-قدامي متخصص مختص قيادي دارس حقوقي مسيول مسيولون مساعد مقاول نقيب عامل عمال متقاعد طالب معد برلماني
-قاض قاضي مترجم مرشح جندي جنود طيار تاجر تجار سايق مزارع منشق مستشرق سايح شاهد ضيف متابع مقرر كبير
-والي عمده قايم والد شقيق شقيقه ابن شاعر روايي سياسي مثقف عسكري عالم علماء متطوع مقاتل سكان اهالي
-نشطاء نقابي محاضر مهتم مقدم ناخب دبلوماسيين رجال مرجع فقيه نقاد كتاب باحثون مفتش راهب مطران بطريرك
-رييسه رايد ملازم مقيم مستثمر قريب اوساط جهات اطراف مسافر
-""",
-    "title": """
-دكتور بروفسور سيد لواء عميد جنرال عقيد سفير شيخ زميلي زميلته زميلها
-""",
-    "body": """
-وزاره خارجيه حكومه رياسه جيش مجلس حزب وكاله صحيفه مجله مركز مراكز معهد منظمه منظمات فريق لجنه هييه
-سفاره بعثه جهاز استخبارات مخابرات كرملين بنتاجون بنتاغون اتحاد حلف ناتو دول سلطات قياده موقع شركه
-مكتب برلمان دوما تيار جمعيه موسسه وحده اداره مجموعه غرفه بيت امم وفد نظام جامعه غرب اركان مديريه
-دايره صندوق رابطه نقابه بلديه محكمه مفوضيه امانه كتله ايتلاف معارضه اغلبيه قسم شبكه قناه اذاعه
-تلفزيون يوميه دوريه ديوان قوات شرطه حركه جماعه فصيل تكتل سرب عواصم عاصمه حكومات كونغرس كونجرس كنيست
-بوندستاغ كنيسه مفوض لجان جامعات مختبر مرصد معاهد مدرسه اكاديميه ورشه مصلحه
-""",
-    "country": """
-روسيا كوريا موسكو بيونغ بيونج بيونغيانغ بيونجيانج بيونق سول سيول سييول واشنطن كييف طوكيو بكين باريس
-لندن برلين بروكسل طهران صين يابان اوكرانيا امريكا ولايات ايران المانيا فرنسا بريطانيا اوروبا هند
-تركيا انقره جمهوريه
-""",
-    "document": """
-بيان تقرير دراسه ورقه افتتاحيه اعلان تقدير كتاب مقال نشره مذكره قراءه تحليل وثيقه تعليق تعليقات
-مقاله رساله بيانات تقارير دراسات برقيه كلمه خطاب تصريح تصريحات مصادر
-""",
-    "thing": """
-تقديرات ارقام صور ماده معاهده اتفاقيه نص معلومات احصاءات معطيات زياره اتصالات قمه حرب تجربه خبر
-انباء كثيرون بعضهم اخرون واحد شيء مره علاقه علاقات استطلاع قسم غير نحو اكثر اقل خلف وسايل هذين مدينه
-""",
-}
-# Words that stand as they are, or behind a conjunction.
-_PLAIN = {
-    "quantity": """
-بعض عدد احد احدي كبار عده غالبيه معظم اغلب
-""",
-    "given": """
-اندريه يون هان عبد دميتري ايغور بارك طارق فيكتور الكسندر فاديم اوليغ جون حسام كانغ وايل غينادي نبيل
-غسان ريم ميخاييل باك روبرت مراد ناصر انطون فهد ايرينا فاليري عادل نزار فيصل مازن فولوديمير دانيال
-حيدر فاسيلي مارك ماريا عصام كيريل كينجي بافل ماجد وليد ابو هدي هوانغ اشرف عدنان فراس غالينا سالم
-هيلين اولينا انتوني ايمن هشام مارينا محمد توماش مصطفي ليم سمير اناتولي يوسف غريغوري ناجي كارين هاله
-سامر صالح دينيس عثمان سلوي مهدي سليم مدحت زياد يوري اوكسانا ماتياس كريم شريف خالد كاترين اليكسي بيتر
-حسن طلال سلمي ستانيسلاف جهاد تاكيشي ليونيد وانغ قاسم رومان راشد رامي ليلي تشانغ حسين ستيفن كلير هاني
-مروان باسل رانيا جاسم عباس زينب تامر تاتيانا غيورغي سعاد يفغيني رسلان حاتم منال عمر كمال عماد اولغا
-مارتن اوليكسي جوناثان يوهانس ميكولا منير سلطان جورج سامي حسان ايلينا ماهر سفيتلانا فواد سعد صلاح
-ياسر خليل مريم منصور اسامه سيرغي سيرجي فلاديمير كيم علي احمد محمود ابراهيم جمال عبدالله عبدالرحمن
-عبدالعزيز رضا حمد تشوي لي تشن سونغ جانغ ديفيد مايكل جيمس وليام ويليام توماس بول سارة ساره انا
-نيكولاي بوريس ايفان نتاليا ناتاليا ياكوف كونستانتين ايليا رعد رياض نور نادر نادين ايلي جاد بيير جان
-فرانسوا هانس كلاوس يوشي كازو هيروشي تاكاشي شين سوزان لينا دينا منذر بشار باسم توفيق
-""",
-    "described": """
-سابق متقاعد م اول كبير رفيع
-""",
-    "preposition": """
-في من عن علي الي بعد قبل خلال مع منذ حول عقب بحسب وفق وفقا حسب لدي عند رغم ردا تعليقا بشان ضمن بين
-حتي هل اذا باسم لشوون
-""",
-    "stop": """
-الي علي عن ما مما عما ماذا هل كيف مدي هذا هذه ذلك تلك هولاء الذي التي الذين اللذين خلال عقب عبر قبل
-بعد حول بشان بخصوص حيال ازاء مع كما لكن بقوله بالقول قوله قولها شكره شكرها بينما فيما حيث اذ اذا حين
-حينما منذ وفق بحسب حسب وفقا تجاه ضد كل كلا اي لا لم لن قد وهو وهي هو هي امس اليوم غدا الاثنين
-الثلاثاء الاربعاء الخميس الجمعه السبت الاحد يوم مساء صباح ايضا كذلك نفسه ذاته نفسها ذاتها بما بمن
-لما اما عندما كان كانت كانوا او ثم بل قايلا قايله عدم مخاوفه مخاوفها قلقه قلقها اسفه اسفها ثقته امله
-ردا تعليقا يدعي تدعي وكان طلب طلبت
-""",
-    "manner": """
-حديث تصريح تصريحات بيان مقابله كلمه كلمته كلمتها اتصال تعليق تدوينه اشاره ختام وقت معرض مقال مقاله
-لقاء مداخله افتتاحيتها افتتاحيته حديثه حديثها رايه رايها تقديره تقديرها الوقت المقابل موتمر رساله
-احاطه جلسه تغريده جانبه جهته جانبها جهتها ناحيته ناحيتها خطابه منشور تقرير اول سياق نهايه اعقاب
-مذكره كتابه ايجاز بيانها بيانه تعليقها تعليقه
-""",
-    "opener": """
-اما لكن غير ان بيد الا فيما بينما في حين كان كانت يذكر قد مع ذلك كما
-""",
-    "relative": """
-الذي التي الذين ما مما من
-""",
-    "according": """
-بحسب حسب وفق وفقا طبقا لسان نقلا تقدير راي براي بتقدير برايه نظر
-""",
-    "presenter": """
-المذيعه المذيع المقدم المقدمه المراسل المراسله مقدم مقدمه س سوال
-""",
-    "speaks": """
-نحن انا اننا انني اني لنا عندنا بلادنا اري نري اعتقد نعتقد اظن لدينا شعبنا رايي نظري اقول نقول
-موقفنا علينا بلدنا لي عندي كنت لسنا شخصيا
-""",
-    "doubtful": """
-بين عبر عقب
-""",
-}
+def _data(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(resources.files("stance").joinpath(name).read_text("utf-8"))
+    return read
+
+
+# Lists of words, each a few lines of text. Of a regular verb: the stem of the past, of the present,
+# and the participle that reports ("موكدا"); nouns stand with the article and other clitics, in the
+# feminine, dual or plural; plain words as they are, or behind a conjunction.
+_LISTS = _data("voice-words.json")
+_VERBS = {name: " ".join(lines) for name, lines in _LISTS["verbs"].items()}
+_IRREGULAR = {name: " ".join(lines) for name, lines in _LISTS["irregular"].items()}
+_NOT_VERBS = _words(" ".join(_LISTS["no verbs"]))
+_NOUNS = {name: _words(" ".join(lines)) for name, lines in _LISTS["nouns"].items()}
+_PLAIN = {name: _words(" ".join(lines)) for name, lines in _LISTS["plain"].items()}
 
 
 def _forms(table: str, participles: bool) -> Iterator[str]:
@@ -235,8 +106,6 @@ _FINITE = {
     for name, table in _VERBS.items()
 }
 _PARTICIPLES = frozenset(_forms(" ".join(_VERBS.values()), True)) - _NOT_VERBS
-_CLASSES = {name: _words(table) for name, table in _PLAIN.items()}
-_NOUN_FORMS = {name: _words(table) for name, table in _NOUNS.items()}
 _COMPLEMENT = re.compile(r"[وبلكف]?(?:ان(?:ه|ها|هم|هما|ني|نا|هن)?|الا|انما)")
 _OBJECT = re.compile(r"(.{3,}?)(?:ه|ها|هم|هما|نا|ني)")
 _SHAPES = {
@@ -255,11 +124,14 @@ _SHAPES = {
         "plural": r".*(?:ين|ون)",
         "number": r"\d+",
         "speaks": r"[وف]?.{4,}(?:نا|ني)",
-        "listener": r"ل(?:موقع|وسايل|مراسل|صحيف|وكال|قنا|شبك|برنامج|اذاع).*|لل(?:صح|موقع|وكال|قنا|شبك).*",
+        "listener": (
+            r"ل(?:موقع|وسايل|مراسل|صحيف|وكال|قنا|شبك|برنامج|اذاع).*|لل(?:صح|موقع|وكال|قنا|شبك).*"
+        ),
     }.items()
 }
 _TOKEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]")
 _ENDS = frozenset(".!?…")
+_BULLETS = frozenset("■-•*□س")
 _SPEECH = frozenset(_VERBS)
 _SOURCES = frozenset({"role", "body", "country"})
 _EDGE = frozenset({"edge"})
@@ -294,8 +166,8 @@ def _classes(word: str) -> frozenset[str]:
     if not word[0].isalnum():
         return frozenset({word})
     found = {name for name, forms in _FINITE.items() if _is(word, forms)}
-    found |= {name for name, nouns in _NOUN_FORMS.items() if _noun(word, nouns)}
-    found |= {name for name, forms in _CLASSES.items() if _is(word, forms)}
+    found |= {name for name, nouns in _NOUNS.items() if _noun(word, nouns)}
+    found |= {name for name, forms in _PLAIN.items() if _is(word, forms)}
     found |= {name for name, shape in _SHAPES.items() if shape.fullmatch(word)}
     if _is(word, _PARTICIPLES):
         found.add("reporting")
@@ -429,6 +301,9 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
         for name in p.at(i + offset):
             yield f"{offset}:{name}"
     yield f"sort:{sort}:{'the' if 'the' in p.at(i) else ''}"
+    yield f"word:{p.words[i]}"
+    if i:
+        yield f"after:{p.words[i - 1]}"
     breaks = frozenset({".", "?", "!", ":", "that"})
     # The verb before it, and the title.
     stop = p.first(breaks, range(i - 1, max(-1, i - 16), -1))
@@ -437,6 +312,7 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
         yield "verb:none"
     else:
         kinds = "/".join(sorted(p.at(verb) & _SPEECH))
+        yield f"verb is:{p.words[verb].lstrip('وف')}"
         between = range(verb + 1, i)
         comma = "," in p.words[verb + 1 : i]
         yield f"verb:{_within(i - verb, (1, 2, 4, 7, 10))}:{'comma' if comma else ''}"
@@ -504,7 +380,7 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
     if p.words.count(word) > 1:
         yield "again"
     yield f"spread:{_within(article.spread[word], (1, 2, 4))}"
-    after = sum(word in q.words for q in article.passages[n + 1 :]) if article.spread[word] > 1 else 0
+    after = sum(word in q.words for q in article.passages[n + 1 :])
     yield f"recurs:{_within(after, (0, 1, 3))}"
 
 
@@ -553,7 +429,7 @@ def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
     yield f"last:{past.last.found}"
     if not past.begun:
         yield "lead"
-    if p.words and p.words[0] in {"■", "-", "•", "*", "□", "س"}:
+    if p.words and p.words[0] in _BULLETS:
         yield "bullet"
     if past.words & set(p.words):
         yield "names the last"
@@ -643,8 +519,7 @@ class _Weights(NamedTuple):
 
 @functools.cache
 def _weights() -> _Weights:
-    read = json.loads(resources.files("stance").joinpath("voice.json").read_text("utf-8"))
-    return _Weights(**read)
+    return _Weights(**_data("voice.json"))
 
 
 def _sum(weights: Mapping[str, float], features: Iterator[str]) -> float:
@@ -691,9 +566,27 @@ def _holder(article: _Article, n: int, past: _Past) -> Holder:
     if chosen == -1:
         return AUTHOR
     if chosen == -2:
-        answer = p.words[0] in {"■", "-", "•", "*", "□"} or "?" in p.words
-        return replace(past.last, found="quoted" if answer else "continued")
-    return _named(article, n, chosen)
+        return _continued(article, n, past)
+    return _same(past, _named(article, n, chosen))
+
+
+def _continued(article: _Article, n: int, past: _Past) -> Holder:
+    """The holder of before: as this passage writes the name, where it does behind a verb."""
+    p = article.passages[n]
+    person = past.last.kind == "person"
+    for verb in p.verbs if person else ():
+        if p.words[verb + 1 : verb + 2] and p.words[verb + 1] in past.words:
+            return _named(article, n, verb + 1)
+    answer = p.words[0] in _BULLETS or "?" in p.words
+    return replace(past.last, found="quoted" if answer else "continued")
+
+
+def _same(past: _Past, holder: Holder) -> Holder:
+    """A role with the article ("the researcher") is the person before who was said to have it."""
+    role, words = {*_bare(past.last.role)}, _bare(holder.name)
+    if holder.kind == "unnamed" and "the" in _classes(words[0]) and role >= {*words}:
+        return replace(past.last, found="continued")
+    return holder
 
 
 def _named(article: _Article, n: int, start: int) -> Holder:

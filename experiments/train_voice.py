@@ -48,7 +48,8 @@ def examples(records: Sequence[dict[str, Any]]) -> tuple[list[Example], list[Exa
         if at:
             ends += _ends(article, n, at[0], at[0] + len(name))
             chosen += _without_name(article, n, gold, at[0], at[0] + len(name))
-        past.learn(voice.Holder(gold, "", "", "", "named" if at else "continued"))
+        found = "author" if not gold else "named" if at else "continued"
+        past.learn(p, voice.Holder(gold, "", "", "", found))
     return chosen, ends
 
 
@@ -82,7 +83,7 @@ def _without_name(article: Any, n: int, gold: str, start: int, end: int) -> list
     text = f"{p.original(0, verb + 1)} {p.original(that, len(p.words))}"
     passages = [voice._Passage(text) if i == n else q for i, q in enumerate(article.passages)]
     past = voice._Past(begun=True)
-    past.learn(voice.Holder(gold, "", "", "", "named"))
+    past.learn(p, voice.Holder(gold, "", "", "", "named"))
     return _choice(voice._Article(passages), n, past, bare(gold).split(), [])
 
 

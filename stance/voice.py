@@ -58,7 +58,7 @@ def holders(passages: Sequence[str]) -> list[Holder]:
     found = []
     for i in range(len(passages)):
         found.append(_holder(article, i, past))
-        past.learn(found[-1])
+        past.learn(article.passages[i], found[-1])
     return _completed(article, found)
 
 
@@ -131,7 +131,8 @@ _SHAPES = {
 }
 _TOKEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]")
 _ENDS = frozenset(".!?…")
-_BULLETS = frozenset("■-•*□س")
+_BULLETS = frozenset("■□•*-–—ـ")
+_SELF = _words("ذاته ذاتها نفسه نفسها")
 _SPEECH = frozenset(_VERBS)
 _SOURCES = frozenset({"role", "body", "country"})
 _EDGE = frozenset({"edge"})
@@ -205,6 +206,7 @@ class _Passage:
             if token.text in _ENDS and after in {"", " ", '"'}:
                 start = i + 1
         self.verbs = [i for i, c in enumerate(self.classes) if c & _SPEECH]
+        self.bullet = written.lstrip()[:1] in _BULLETS  # the normalised text keeps few of them
         self.nouns = [i for i, c in enumerate(self.classes) if c & _SOURCES]
 
     def _classes(self, i: int) -> frozenset[str]:
@@ -260,16 +262,33 @@ class _Past:
     known: set[str] = field(default_factory=set)
     begun: bool = False
 
-    def learn(self, holder: Holder) -> None:
-        """Take in the holder of the next passage."""
+    def learn(self, p: _Passage, holder: Holder) -> None:
+        """Take in the holder of the next passage; before the first, whom the author introduces."""
         self.begun = True
+        self.gap += 1
         if not holder.name:
-            self.gap, self.run = self.gap + 1, 0
-            return
-        self.run = self.run + 1 if holder.name == self.last.name else 1
-        self.last, self.gap = holder, 1
-        self.words = {t.text for t in normalise(holder.name).tokens()}
-        self.known |= self.words
+            self.run = 0
+            holder = _introduced(p) if self.last.found in {"author", "introduced"} else AUTHOR
+        elif holder.name == self.last.name:
+            self.run += 1
+        else:
+            self.run = 1
+        if holder.name:
+            words = {*_bare(holder.name)}
+            if holder.kind == self.last.kind == "person" and not holder.role and words & self.words:
+                holder = replace(holder, role=self.last.role)
+            self.last, self.words, self.gap = holder, words, 1
+            self.known |= words
+
+
+def _introduced(p: _Passage) -> Holder:
+    """The last person in a passage with title and given name, as an interview has its guest."""
+    for i in range(len(p.words) - 2, 0, -1):
+        title = _title(p, i)
+        if "given" in p.at(i) and title is not None and "role" in p.at(title):
+            name = p.original(i, i + 2)
+            return Holder(name, name, p.original(title, i), "person", "introduced")
+    return AUTHOR
 
 
 # --- features -------------------------------------------------------------------------------------
@@ -389,6 +408,8 @@ def _title(p: _Passage, i: int) -> int | None:
     found = None
     for k in range(i - 1, max(-1, i - 12), -1):
         classes = p.at(k)
+        if k == i - 1 and "," in classes:
+            continue
         verbal = classes & _SPEECH and "role" not in classes
         if verbal or classes & {".", "?", "!", ":", ",", "that"}:
             break
@@ -429,10 +450,12 @@ def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
     yield f"last:{past.last.found}"
     if not past.begun:
         yield "lead"
-    if p.words and p.words[0] in _BULLETS:
+    if p.bullet:
         yield "bullet"
     if past.words & set(p.words):
         yield "names the last"
+    if p.words and p.words[0].lstrip("و") in _IMPERSONAL:
+        yield "impersonal"
     verb = p.first(_SPEECH, range(4))
     subject = "no verb" if verb is None else _subject(p, verb)
     yield f"subject:{subject}"
@@ -453,11 +476,14 @@ def _subject(p: _Passage, verb: int) -> str:
     after = p.at(verb + 1)
     if after & _SOURCES:
         return "source"
+    if "speaks" in after:
+        return "speaks"
     if "that" in after or "preposition" in after:
         return "that" if "that" in after else "preposition"
     return "mark" if after & {",", ":", '"'} else "other"
 
 
+_IMPERSONAL = _words("يذكر يشار يبدو يلاحظ الجدير جدير معلوم المعلوم معروف")
 _NAMED = _words("في من باسم عن لدي بن ابو عبد ال ولد د الي علي و او الشماليه الجنوبيه المتحده يانغ")
 
 
@@ -555,6 +581,11 @@ def _holder(article: _Article, n: int, past: _Past) -> Holder:
     p, weights = article.passages[n], _weights()
     if not p.words:
         return AUTHOR
+    colon = p.words.index(":") if ":" in p.words[:8] else 0
+    if colon and past.known >= {*p.words[:colon]}:  # a transcript names its speakers again
+        return _named(article, n, 0)
+    if p.bullet and "?" in p.words and past.last.name and past.gap == 1:
+        return _continued(article, n, past)  # the next answer of an interview
     whole = list(_passage_features(article, n, past))
     best, chosen = _sum(weights.author, itertools.chain(whole, _said(p))), -1
     if past.last.name and _sum(weights.last, iter(whole)) > best:
@@ -577,21 +608,27 @@ def _continued(article: _Article, n: int, past: _Past) -> Holder:
     for verb in p.verbs if person else ():
         if p.words[verb + 1 : verb + 2] and p.words[verb + 1] in past.words:
             return _named(article, n, verb + 1)
-    answer = p.words[0] in _BULLETS or "?" in p.words
+    answer = p.bullet or "?" in p.words
     return replace(past.last, found="quoted" if answer else "continued")
 
 
 def _same(past: _Past, holder: Holder) -> Holder:
     """A role with the article ("the researcher") is the person before who was said to have it."""
-    role, words = {*_bare(past.last.role)}, _bare(holder.name)
-    if holder.kind == "unnamed" and "the" in _classes(words[0]) and role >= {*words}:
-        return replace(past.last, found="continued")
-    return holder
+    words = [w for w in _bare(holder.name) if w not in _SELF]
+    role = {w.removeprefix("ال") for w in _bare(past.last.role)}
+    if holder.kind != "unnamed" or "the" not in _classes(words[0]) or not past.last.name:
+        return holder
+    said = role >= {w.removeprefix("ال") for w in words}
+    return replace(past.last, found="continued") if said else holder
 
 
 def _named(article: _Article, n: int, start: int) -> Holder:
-    """The holder whose name begins at a word of a passage."""
+    """The holder whose name begins at a word of a passage; a person's, without the title."""
     p, end = article.passages[n], _end(article, n, start)
+    if "role" in p.at(start):
+        names = (k for k in range(start + 1, end - 1) if "given" in p.at(k))
+        joints = {"preposition"}
+        start = next((k for k in names if not joints & (p.at(k) | p.at(k - 1))), start)
     name = p.original(start, end)
     sort = _sort(p, start)
     kinds = {"quantity": "unnamed", "role": "unnamed", "document": "body"}

@@ -5,9 +5,11 @@
 For the articles of each split: the share of passages whose holder is exact after normalisation,
 the same where the label names somebody, and F1 of "somebody holds it, not the author"; by how the
 holder was found and by its kind the share that is exact. Intervals (95%) are by bootstrap over
-articles. Rows without the key ``holder`` (headings) and those made from others (``pair``) are left
-out. Prints the figures and writes ``experiments/holders.json``; ``--errors FILE`` lists what was
-missed, but never of the split "test".
+articles. ``stance/voice.json`` is trained on all but the split "test", which alone tells how well
+other articles are read (or cross-validate: ``experiments/train_voice.py --folds``). Rows without
+the key ``holder`` (headings) and those made from others (``pair``) are left out. Prints the figures
+and writes ``experiments/holders.json``; ``--errors FILE`` lists what was missed, but never of the
+split "test".
 """
 
 import argparse

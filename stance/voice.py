@@ -51,7 +51,7 @@ def holders(passages: Sequence[str]) -> list[Holder]:
     ...     print(holder.name, holder.full, holder.role, holder.kind, holder.found, sep="|")
     سالم الهاشم|سالم الهاشم|الباحث السياسي|person|named
     الهاشم|سالم الهاشم|الباحث السياسي|person|named
-    ||||author|author
+    |||author|author
     """
     article = _Article([_Passage(p) for p in passages])
     past = _Past()
@@ -382,7 +382,7 @@ def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[
     yield f"sentence:{_within(len(set(p.sentence[: i + 1])), (1, 2, 3))}"
     yield f"in sentence:{_within(i - begin, (0, 1, 2, 3, 5, 8, 12, 20))}"
     yield f"{sort}&in sentence:{_within(i - begin, (0, 1, 3))}"
-    if not past.begun:
+    if not past.begun and len(article.passages) > 1:
         yield "lead"
         yield f"lead&share:{share}"
     yield f"verbs before:{min(3, sum(k < begin for k in p.verbs))}"
@@ -448,7 +448,7 @@ def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
     yield f"gap:{min(3, past.gap)}"
     yield f"run:{min(3, past.run)}"
     yield f"last:{past.last.found}"
-    if not past.begun:
+    if not past.begun and len(article.passages) > 1:
         yield "lead"
     if p.bullet:
         yield "bullet"
@@ -658,7 +658,8 @@ def _role(p: _Passage, start: int, end: int) -> str:
 
 def _closes(p: _Passage, i: int) -> bool:
     """Whether what a person is said to be ends before a word."""
-    return not p.words[i][0].isalnum() or bool(p.at(i) & (_SPEECH | {"that", "relative"} - {"من"}))
+    ends = _SPEECH | {"that"} if p.words[i] == "من" else _SPEECH | {"that", "relative"}
+    return not p.words[i][0].isalnum() or bool(p.at(i) & ends)
 
 
 # --- over the article -----------------------------------------------------------------------------

@@ -96,10 +96,11 @@ def test_small_fact_leaves_author() -> None:
     assert alone(account * 2 + fact) == ""
 
 
-def test_first_passage_gives_news() -> None:
-    news = "قال البيت الأبيض إن السفينة وصلت إلى الميناء."
-    assert holders([news])[0] == AUTHOR
-    assert alone(news) == "البيت الأبيض"
+def test_news_is_the_authors_and_a_position_the_bodys() -> None:
+    assert alone("قال البيت الأبيض إن السفينة وصلت إلى الميناء.") == ""
+    position = "وأدان البيت الأبيض هذا التحالف بين روسيا وكوريا الشمالية ووصفه بأنه تهديد خطير."
+    assert alone(position) == "البيت الأبيض"
+    assert holders([position])[0].name == "البيت الأبيض"  # a table's row, with no article around
 
 
 def test_continued_passages() -> None:
@@ -113,15 +114,16 @@ def test_continued_passages() -> None:
 
 
 def test_full_name_and_role_may_stand_later() -> None:
-    first, second = holders(
+    _, first, second = holders(
         [
-            "وحذر الهاشم من أن الاتفاق خطر على جميع دول المنطقة ولن يجلب إلا الخراب.",
-            "وقال سالم الهاشم، الباحث في الشؤون الآسيوية، إن الحلف لن يدوم بعد الحرب.",
+            ARTICLE[0],
+            "وحذر دوبروف من أن هذا التحالف خطر على جميع دول المنطقة ولن يجلب إلا الخراب.",
+            "وقال أليكسي دوبروف، الباحث في الشؤون الآسيوية، إن الحلف لن يدوم بعد الحرب.",
         ]
     )
     assert (first.name, first.full, first.role) == (
-        "الهاشم",
-        "سالم الهاشم",
+        "دوبروف",
+        "أليكسي دوبروف",
         "الباحث في الشؤون الآسيوية",
     )
     assert (second.full, second.role) == (first.full, first.role)
@@ -145,8 +147,9 @@ def test_kind(passage: str, kind: str) -> None:
 
 @pytest.mark.parametrize("reference", ["المسؤول", "المسؤول ذاته", "مسؤول الميناء"])
 def test_role_refers_to_earlier_speaker(reference: str) -> None:
-    first = "وقال مسؤول الميناء حسن البحار إن السفن لا تتوقف."
-    name = holders([ARTICLE[0], first, f"وأوضح {reference} أن الشحنات كثيرة."])[2].name
+    first = "وقال مسؤول الميناء حسن البحار إن التعاون بين روسيا وكوريا الشمالية مفيد للجميع."
+    then = f"وأوضح {reference} أن هذا التعاون بين البلدين يخدم الشعبين ولا يضر أحدا."
+    name = holders([ARTICLE[0], first, then])[2].name
     assert name == ("مسؤول الميناء" if reference == "مسؤول الميناء" else "حسن البحار")
 
 

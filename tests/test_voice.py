@@ -98,7 +98,9 @@ def test_small_fact_leaves_author() -> None:
 
 def test_news_is_the_authors_and_a_position_the_bodys() -> None:
     assert alone("قال البيت الأبيض إن السفينة وصلت إلى الميناء.") == ""
-    position = "وأدان البيت الأبيض هذا التحالف بين روسيا وكوريا الشمالية ووصفه بأنه تهديد خطير."
+    position = (
+        "وأدان البيت الأبيض هذا التحالف بين روسيا وكوريا الشمالية ووصفه بأنه تهديد خطير للسلام."
+    )
     assert alone(position) == "البيت الأبيض"
     assert holders([position])[0].name == "البيت الأبيض"  # a table's row, with no article around
 

@@ -46,6 +46,9 @@ experiments: $(READY) ## run the experiments that changed, write their table and
 arabicstancex: $(READY) ## measure the package on a public benchmark: make arabicstancex DATA=folder
 	$(BIN)/python experiments/arabicstancex.py $(DATA)
 
+holders: $(READY) ## measure how well the holders of the corpus' passages are found
+	$(BIN)/python experiments/holders.py data/passages
+
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
 	$(BIN)/stance report experiments/evaluation/result.json --audit experiments/audit/audit.json --output experiments/evaluation
 	$(BIN)/stance corpus stats data --report experiments/corpus > /dev/null
@@ -68,4 +71,4 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 clean: ## remove what the other targets made
 	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo train evaluate audit experiments arabicstancex report test check lock clean
+.PHONY: help setup demo train evaluate audit experiments arabicstancex holders report test check lock clean

@@ -28,7 +28,7 @@ class Unit:
     start: int
     end: int
     text: str
-    holder: str
+    holder: voice.Holder
     carried: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -68,7 +68,13 @@ def classify(
                 "start": unit.start,
                 "end": unit.end,
                 "text": unit.text,
-                "holder": unit.holder,
+                "holder": unit.holder.name,
+                "voice": {
+                    "name": unit.holder.full,
+                    "role": unit.holder.role,
+                    "kind": unit.holder.kind,
+                    "found": unit.holder.found,
+                },
                 **decision,
             }
             for name, value in unit.carried.items():
@@ -119,7 +125,7 @@ def _article_units(
     texts = [found.block_text(b) for b in blocks]
     holders = voice.holders(texts)
     return [
-        Unit(f"{prefix or doc}:{n}", doc, b.start, b.end, text, holder.name, carried or {})
+        Unit(f"{prefix or doc}:{n}", doc, b.start, b.end, text, holder, carried or {})
         for n, (b, text, holder) in enumerate(zip(blocks, texts, holders, strict=True), 1)
     ]
 
@@ -144,7 +150,7 @@ def _table_units(
             row = article.from_text(text, f"{where}:{number}")
             found += _article_units(row, identity, identity, carried)
         else:
-            holder = voice.holders([text])[0].name
+            holder = voice.holders([text])[0]
             found.append(Unit(identity, doc, 0, len(text), text, holder, carried))
     if not found:
         raise InputError(f"{where}: no rows in it; expected one passage a row")

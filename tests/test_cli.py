@@ -33,9 +33,11 @@ def test_an_article_becomes_a_record_a_passage_in_the_contracts_form(run):
     assert [r["text"] for r in found] == stance.passages(SAMPLE)
     for record in found:
         assert list(record) == [
-            "id", "doc", "start", "end", "text", "holder",
+            "id", "doc", "start", "end", "text", "holder", "voice",
             "stance", "stance_p", "stance_set", "framing", "framing_p", "framing_set",
         ]  # fmt: skip
+        assert list(record["voice"]) == ["name", "role", "kind", "found"]
+        assert bool(record["voice"]["name"]) == bool(record["holder"])
         assert record["doc"] == "article.txt"
         assert sum(record["stance_p"].values()) == pytest.approx(1)
     assert len({r["id"] for r in found}) == len(found)

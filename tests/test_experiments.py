@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from stance import corpus
+from stance import corpus, voice
 from stance.model import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -78,3 +78,22 @@ def test_a_change_of_nothing_makes_no_difference():
     default = json.loads((FOLDER / "results" / "00-default.json").read_text(encoding="utf-8"))
     for found in default["tasks"].values():
         assert found["difference"] == [0.0, 0.0, 0.0]
+
+
+def test_holders_are_measured_by_kind_of_error():
+    module = script("holders")
+    somebody = voice.Holder("سالم الهاشم", "سالم الهاشم", "", "person", "named")
+    found = [
+        ("سالم الهاشم", somebody, ""),
+        ("الهاشم", somebody, "overlap"),
+        ("ريم العلي", somebody, "other"),
+        ("", somebody, "invented"),
+        ("ريم العلي", voice.AUTHOR, "missed"),
+        ("", voice.AUTHOR, ""),
+    ]
+    assert [module.error(gold, holder.name) for gold, holder, _ in found] == [e for *_, e in found]
+    result = module.measured([module.Row("d", "", "", "", g, h) for g, h, _ in found])
+    assert result["exact"] == [0.3333, 0.3333, 0.3333]  # one article: no spread
+    assert result["exact where held"][0] == 0.25
+    assert result["f1 of somebody"][0] == 0.75
+    assert result["by kind"] == {"author": [2, 0.5], "person": [4, 0.25]}

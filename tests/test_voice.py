@@ -1,4 +1,4 @@
-"""Whose position a passage gives: rules of reporting, on small invented passages."""
+"""Whose position a passage gives, on small invented passages."""
 
 import pytest
 
@@ -96,26 +96,62 @@ def test_small_fact_leaves_author() -> None:
     assert alone(account * 2 + fact) == ""
 
 
-def test_first_passage_gives_news() -> None:
-    news = "قال البيت الأبيض إن السفينة وصلت إلى الميناء."
-    assert holders([news])[0] == AUTHOR
-    assert alone(news) == "البيت الأبيض"
+def test_news_is_the_authors_and_a_position_the_bodys() -> None:
+    assert alone("قال البيت الأبيض إن السفينة وصلت إلى الميناء.") == ""
+    position = (
+        "وأدان البيت الأبيض هذا التحالف بين روسيا وكوريا الشمالية ووصفه بأنه تهديد خطير للسلام."
+    )
+    assert alone(position) == "البيت الأبيض"
+    assert holders([position])[0].name == "البيت الأبيض"  # a table's row, with no article around
 
 
 def test_continued_passages() -> None:
     assert holders(ARTICLE) == [
         AUTHOR,
-        Holder("سالم الهاشم", "named"),
-        Holder("سالم الهاشم", "continued"),
-        Holder("الهاشم", "named"),
+        Holder("سالم الهاشم", "سالم الهاشم", "الباحث السياسي", "person", "named"),
+        Holder("سالم الهاشم", "سالم الهاشم", "الباحث السياسي", "person", "continued"),
+        Holder("الهاشم", "سالم الهاشم", "الباحث السياسي", "person", "named"),
         AUTHOR,
     ]
 
 
+def test_full_name_and_role_may_stand_later() -> None:
+    _, first, second = holders(
+        [
+            ARTICLE[0],
+            "وحذر دوبروف من أن هذا التحالف خطر على جميع دول المنطقة ولن يجلب إلا الخراب.",
+            "وقال أليكسي دوبروف، الباحث في الشؤون الآسيوية، إن الحلف لن يدوم بعد الحرب.",
+        ]
+    )
+    assert (first.name, first.full, first.role) == (
+        "دوبروف",
+        "أليكسي دوبروف",
+        "الباحث في الشؤون الآسيوية",
+    )
+    assert (second.full, second.role) == (first.full, first.role)
+
+
+@pytest.mark.parametrize(
+    ("passage", "kind"),
+    [
+        ("وحذر الخبير العسكري نادر الصواف من أن المحور خطر على الجميع.", "person"),
+        ("وأدانت وزارة الخارجية اليابانية هذا الاتفاق ودعت إلى إلغائه.", "body"),
+        ("وتخشى كوريا الجنوبية من أن تحصل جارتها على تقنيات روسية متطورة.", "country"),
+        ("وحذر دبلوماسي أوروبي من أن هذا التحالف خطر على الجميع.", "unnamed"),
+    ],
+)
+def test_kind(passage: str, kind: str) -> None:
+    holder = holders([ARTICLE[0], passage])[1]
+    assert holder.kind == kind
+    assert holder.full == holder.name
+    assert bool(holder.role) == (kind == "person")
+
+
 @pytest.mark.parametrize("reference", ["المسؤول", "المسؤول ذاته", "مسؤول الميناء"])
 def test_role_refers_to_earlier_speaker(reference: str) -> None:
-    first = "وقال مسؤول الميناء حسن البحار إن السفن لا تتوقف."
-    name = holders([ARTICLE[0], first, f"وأوضح {reference} أن الشحنات كثيرة."])[2].name
+    first = "وقال مسؤول الميناء حسن البحار إن التعاون بين روسيا وكوريا الشمالية مفيد للجميع."
+    then = f"وأوضح {reference} أن هذا التعاون بين البلدين يخدم الشعبين ولا يضر أحدا."
+    name = holders([ARTICLE[0], first, then])[2].name
     assert name == ("مسؤول الميناء" if reference == "مسؤول الميناء" else "حسن البحار")
 
 
@@ -138,7 +174,7 @@ def test_labelled_and_interview() -> None:
 def test_interview_answers_are_the_introduced_guest() -> None:
     guest = "وفي هذا العدد ضيفنا السفير فؤاد النجار الذي خدم في آسيا سنوات طويلة."
     answers = holders([guest, "■ هل يدوم الحلف؟ - لا أستطيع الجزم بذلك."])
-    assert answers == [AUTHOR, Holder("فؤاد النجار", "quoted")]
+    assert [(h.name, h.found) for h in answers] == [("", "author"), ("فؤاد النجار", "quoted")]
 
 
 def test_properties() -> None:
@@ -146,7 +182,8 @@ def test_properties() -> None:
         found = holders(passages)
         assert len(found) == len(passages)
         for i, holder in enumerate(found):
-            assert bool(holder.name) == (holder.found != "author")
+            assert bool(holder.name) == (holder.found != "author") == (holder.kind != "author")
+            assert bool(holder.full) == bool(holder.name)
             earlier = " ".join(passages[: i + 1])
             assert all(word in earlier for word in holder.name.split())
 

@@ -21,10 +21,12 @@ $(READY): requirements.lock setup.cfg pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: $(READY) ## classify a sample article with the shipped model and write a page about it
+demo: $(READY) ## classify a sample article and a sample collection, and write a page about each
 	$(BIN)/stance classify stance/samples/article.txt --format table
-	@$(BIN)/stance report stance/samples/article.txt --output out/demo
-	@echo "Open it: out/demo/index.html (figures in out/demo/figures)"
+	@$(BIN)/stance report stance/samples/article.txt --output out/demo/article
+	@$(BIN)/stance classify stance/samples/collection.jsonl --articles --output out/demo/decisions.jsonl
+	@$(BIN)/stance report out/demo/decisions.jsonl --output out/demo/collection
+	@echo "Open them: out/demo/article/index.html and out/demo/collection/index.html (in Arabic: --lang ar)"
 
 train: $(READY) ## train the shipped model anew from data/
 	$(BIN)/stance train data --output stance/model.safetensors
@@ -57,7 +59,7 @@ report: $(READY) ## write report, sample page, model card and datasheet from the
 	$(BIN)/python experiments/cards.py
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: $(READY) ## lint, format, types, corpus; rewrites nothing
 	$(BIN)/ruff check .

@@ -280,7 +280,7 @@ def test_clauses_are_examples_with_labels_and_weights_of_their_own():
 
 
 def test_training_again_from_the_same_data_gives_the_shipped_classifier(model):
-    """The last step of ``make train``, in memory and at the C that was tuned, against what ships."""
+    """The last step of ``make train``, at the C that was tuned, against what ships."""
     passages = corpus.learnable(
         corpus.read([ROOT / "data" / "passages", ROOT / "data" / "sentences"])
     )

@@ -29,7 +29,7 @@ from sklearn.model_selection import GroupKFold
 
 from stance import corpus, evaluation, lexicon, report
 from stance.corpus import Passage
-from stance.model import Settings, build_features, fit_head, log_prior, needs_lexicon
+from stance.model import Settings, build_features, fit_head, needs_lexicon
 from stance.text import default_table
 
 HERE = Path(__file__).parent
@@ -115,7 +115,7 @@ def matrices(
 def decide_fold(
     settings: Settings, scheme: str, number: int, share: float
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Test positions of a fold and, by task, what is decided there."""
+    """Test positions of a fold and, by task, the raw scores of its passages."""
     train, test = parts(scheme)[number]
     if share < 1:
         kept = np.random.default_rng(2024).permutation(np.unique(groups()))
@@ -130,13 +130,12 @@ def decide_fold(
         hstack([w * m[k] for w, m in zip(weights, made, strict=True)], format="csr") for k in (0, 1)
     )
     sample = evaluation.sample_of([passages()[i] for i in train], settings)
-    decided = {}
+    scores = {}
     for task, order in evaluation.label_order(passages()).items():
         rows, y, mass = sample.examples(task)
         coef, intercept = fit_head(X[rows], y, mass, order, settings.C[0], settings.learner)
-        scores = Z @ coef.T + intercept + log_prior(order, settings.prior.get(task, {}), task)
-        decided[task] = np.array(order, dtype=object)[scores.argmax(axis=1)]
-    return test, decided
+        scores[task] = Z @ coef.T + intercept
+    return test, scores
 
 
 @memory.cache  # type: ignore[untyped-decorator]
@@ -148,10 +147,16 @@ def decide(
     done = joblib.Parallel(n_jobs=-1)(
         joblib.delayed(decide_fold)(found, scheme, k, share) for k in range(N_FOLDS)
     )
-    filled = {t: np.full(len(passages()), "", dtype=object) for t in done[0][1]}
-    for test, decided in done:
-        for task, labels in decided.items():
-            filled[task][test] = labels
+    filled = {}
+    for task, order in evaluation.label_order(passages()).items():
+        truth = [np.array([passages()[i].labels[task] for i in test]) for test, _ in done]
+        raw = [scores[task] for _, scores in done]
+        prior = found.prior.get(task, {})
+        filled[task] = np.full(len(passages()), "", dtype=object)
+        for (test, _), y in zip(
+            done, evaluation.decided_by_others(raw, truth, order, prior), strict=True
+        ):
+            filled[task][test] = y
     return filled
 
 

@@ -77,6 +77,7 @@ def write(
             }
         )
         out.write("index.html", page)
+        out.write_decisions(records)
 
 
 def _passage(

@@ -1,6 +1,5 @@
 """Decisions on many passages → the page, the figures and the tables of a collection."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,8 @@ from stance.page import Folder, environment
 from stance.text import clean
 
 _COMMON = {"stance", "framing"}
+_TITLES = {"outlet": "By outlet", "month": "By month", "speaker": "By speaker"}
+_HEADS = {"outlet": "Outlet", "month": "Month", "speaker": "Speaker"}
 #: What stands on the page of a collection at most; its CSV files hold all.
 _ROWS, _GROUPS, _DOUBTS = 2000, 40, 12
 _GLOSSES = {
@@ -103,10 +104,7 @@ def write(
         )
         for name, lines in files.items():
             out.write(name, "\ufeff" + tables.csv_text(lines))
-        out.write(
-            "decisions.jsonl",
-            "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records),
-        )
+        out.write_decisions(records)
 
 
 def _percent(share: float) -> str:
@@ -186,8 +184,8 @@ def _shown(section: Mapping[str, Any], say: Callable[[str], str]) -> dict[str, A
     rows = shown + [row for row in section["rows"] if row["kind"] == "others"]
     return {
         **section,
-        "title": say(f"By {section['key']}"),
-        "head": say(section["key"].capitalize()),
+        "title": say(_TITLES[section["key"]]),
+        "head": say(_HEADS[section["key"]]),
         "rows": rows,
         "hidden": len(kept) - len(shown),
         "folded": groups.folded,

@@ -24,7 +24,17 @@ from stance import corpus
 from stance.corpus import Passage
 from stance.features import Reading
 from stance.lexicon import Lexicon
-from stance.model import Model, Sample, Settings, build_features, conformal_set, fit, fit_head
+from stance.model import (
+    Model,
+    Sample,
+    Settings,
+    build_features,
+    conformal_set,
+    fit,
+    fit_head,
+    fit_temperature,
+    log_prior,
+)
 from stance.text import InputError, Table, clean
 
 _BOOTSTRAPS = 1000
@@ -1018,21 +1028,23 @@ def _learning_curve(
         joblib.delayed(_curve_step)(passages, settings, lexicon, table, C, train, test)
         for _, train, test in steps
     )
-    decided: dict[float, list[tuple[np.ndarray, dict[str, np.ndarray]]]] = {}
+    scored: dict[float, list[tuple[np.ndarray, dict[str, np.ndarray]]]] = {}
     sizes: Counter[float] = Counter()
-    for (share, train, test), y in zip(
+    for (share, train, test), raw in zip(
         steps, _bar(work, len(steps), "curve steps", progress), strict=True
     ):
-        decided.setdefault(share, []).append((test, y))
+        scored.setdefault(share, []).append((test, raw))
         sizes[share] += int((~aux[train]).sum())
     points = []
     for share in _CURVE:
-        test = np.concatenate([t for t, _ in decided[share]])
+        test = np.concatenate([t for t, _ in scored[share]])
         weights = bootstrap_weights(group[test], settings.seed)
         point: dict[str, Any] = {"share": share, "passages": round(sizes[share] / n_folds)}
         for task, labels in label_order(passages).items():
             truth = _labels([passages[i] for i in test], task)
-            y = np.concatenate([found[task] for _, found in decided[share]])
+            raw = [found[task] for _, found in scored[share]]
+            gold = [_labels([passages[i] for i in t], task) for t, _ in scored[share]]
+            y = np.concatenate(decided_by_others(raw, gold, labels, settings.prior.get(task, {})))
             point[task] = summary(weighted_scores(truth, y[None], labels, weights)["macro_f1"])
         points.append(point)
     return points
@@ -1051,11 +1063,32 @@ def _curve_step(
     features = build_features(settings, lexicon, table)
     learned = sample.matrices(features)
     Z = features.transform([passages[i].text for i in test])
-    decided = {}
+    scores = {}
     for task, labels in label_order(passages).items():
         coef, intercept = fit_head(*learned[task], labels, C[task], settings.learner)
-        prior = np.array([settings.prior.get(task, {}).get(label, 1.0) for label in labels])
-        decided[task] = _argmax_labels(Z @ coef.T + intercept + np.log(prior), labels)
+        scores[task] = Z @ coef.T + intercept
+    return scores
+
+
+def decided_by_others(
+    raw: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    labels: Sequence[str],
+    prior: Mapping[str, float],
+) -> list[np.ndarray]:
+    """What each fold's raw scores decide under a class prior.
+
+    A fold's temperature is fitted on the scores of all other folds. ``raw``: by fold, (n, labels);
+    ``truth``: by fold, (n,) labels.
+    """
+    index = {label: k for k, label in enumerate(labels)}
+    shift = log_prior(labels, prior, "task")
+    decided = []
+    for k, scores in enumerate(raw):
+        others = [i for i in range(len(raw)) if i != k]
+        known = np.array([index[label] for i in others for label in truth[i]])
+        temperature = fit_temperature(np.vstack([raw[i] for i in others]), known)
+        decided.append(_argmax_labels(scores / temperature + shift, labels))
     return decided
 
 

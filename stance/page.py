@@ -1,10 +1,12 @@
 """What every page has: templates in two languages, and a folder that appears whole."""
 
+import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -53,6 +55,11 @@ class Folder:
         path.parent.mkdir(exist_ok=True)
         # half a surrogate pair, which JSON can hold, has no place in UTF-8
         path.write_bytes(text.encode("utf-8", "replace"))
+
+    def write_decisions(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the records that a page is about to ``decisions.jsonl``."""
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        self.write("decisions.jsonl", "".join(lines))
 
     def draw(self, named: Mapping[str, figures.Maker]) -> dict[str, str]:
         """Save each figure as SVG and PNG; name → data address of the SVG."""

@@ -602,7 +602,7 @@ def _result(path: Path) -> Any:
 
 
 def _compare(paths: Sequence[Path], output: Path, audit: Path | None, language: str) -> None:
-    from stance import evaluation, report
+    from stance import comparison, report
 
     if len(paths) > 2 or any(p.suffix != ".json" for p in paths):
         raise click.UsageError(
@@ -613,7 +613,7 @@ def _compare(paths: Sequence[Path], output: Path, audit: Path | None, language: 
     # The files of both are mostly called result.json: their folders tell them apart.
     names = [p.parent.name if p.stem == "result" and p.parent.name else p.stem for p in paths]
     first, second = names if names[0] != names[1] else map(str, paths)
-    found = evaluation.compare(_result(paths[0]), _result(paths[1]), (first, second))
+    found = comparison.compare(_result(paths[0]), _result(paths[1]), (first, second))
     report.write_comparison(found, output, language)
 
 

@@ -80,7 +80,7 @@ def _result_json(result: "Result") -> str:
 def write_comparison(found: Mapping[str, Any], folder: Path, language: str = "en") -> None:
     """Write ``index.html``, ``comparison.md``, ``comparison.json`` and figures to ``folder``.
 
-    ``found``: what :func:`stance.evaluation.compare` found.
+    ``found``: what :func:`stance.comparison.compare` found.
     """
     drawn: dict[str, figures.Maker] = {
         f"{task}-differences": partial(figures.paired, task, one, language)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stance import article, corpus, evaluation, report, scoring
+from stance import article, comparison, corpus, evaluation, report, scoring
 from stance.article_page import write as write_article
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -255,7 +255,7 @@ def changed(model):
     passages = [p for p in corpus.read([data]) if p.meta["phenomenon"] in {"irony", "negation"}]
     first = evaluation.held_out(model, passages)
     second = evaluation.held_out(model.with_prior("stance", {"favor": 9.0}), passages)
-    return evaluation.compare(first, second, ("plain", "ما بعد التعديل"))
+    return comparison.compare(first, second, ("plain", "ما بعد التعديل"))
 
 
 @pytest.mark.parametrize("lang", ["en", "ar"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from stance import corpus, evaluation, lexicon
+from stance import comparison, corpus, evaluation, lexicon
 from stance.corpus import Passage
 from stance.model import Settings
 from stance.text import default_table
@@ -268,7 +268,7 @@ def made(decided, gold=GOLD, labels="xy", group=None, ids=None, p=0.8, text="Ù†Ø
 
 
 def test_two_results_by_hand():
-    found = evaluation.compare(made(FIRST), made(SECOND), ("one", "two"))
+    found = comparison.compare(made(FIRST), made(SECOND), ("one", "two"))
     task = found["tasks"]["t"]
 
     def three(figure):
@@ -300,7 +300,7 @@ def test_mcnemars_p_is_that_of_a_fair_coin(better, worse):
     n = better + worse + 2
     first = "y" * better + "x" * (worse + 2)
     second = "x" * better + "y" * worse + "xx"
-    changed = evaluation.compare(made(first, "x" * n), made(second, "x" * n))["tasks"]["t"][
+    changed = comparison.compare(made(first, "x" * n), made(second, "x" * n))["tasks"]["t"][
         "changed"
     ]
     assert (changed["better"], changed["worse"]) == (better, worse)
@@ -318,8 +318,8 @@ def differences(found):
 
 
 def test_a_result_does_not_differ_from_itself(result):
-    found = evaluation.compare(made(FIRST), made(FIRST))
-    real = evaluation.compare(result, result)
+    found = comparison.compare(made(FIRST), made(FIRST))
+    real = comparison.compare(result, result)
     for one in (found, real):
         assert all(d == [0, 0, 0] for name, d in differences(one))
         assert one["differs"] == []
@@ -332,8 +332,8 @@ def test_a_result_does_not_differ_from_itself(result):
 
 
 def test_a_swapped_order_flips_signs():
-    there = evaluation.compare(made(FIRST), made(SECOND, p=0.7))
-    back = evaluation.compare(made(SECOND, p=0.7), made(FIRST))
+    there = comparison.compare(made(FIRST), made(SECOND, p=0.7))
+    back = comparison.compare(made(SECOND, p=0.7), made(FIRST))
     for (name, one), (_, other) in zip(differences(there), differences(back), strict=True):
         value, low, high = other
         assert one == pytest.approx([-value, -high, -low], abs=1e-9), name
@@ -341,15 +341,15 @@ def test_a_swapped_order_flips_signs():
 
 
 def test_passages_of_one_article_are_resampled_together():
-    one = evaluation.compare(made(FIRST, group=[0] * 10), made(SECOND))
+    one = comparison.compare(made(FIRST, group=[0] * 10), made(SECOND))
     assert one["groups"] == 1
     assert one["tasks"]["t"]["accuracy"]["difference"] == pytest.approx([0.2] * 3)
-    other = evaluation.compare(made(FIRST), made(SECOND, group=[0] * 10))
+    other = comparison.compare(made(FIRST), made(SECOND, group=[0] * 10))
     assert other["groups"] == 1
     crossed = made(SECOND, group=[0, 1, 1, 2, 3, 4, 5, 6, 7, 8])
-    joined = evaluation.compare(made(FIRST, group=[0, 0, 1, 2, 3, 4, 5, 6, 7, 8]), crossed)
+    joined = comparison.compare(made(FIRST, group=[0, 0, 1, 2, 3, 4, 5, 6, 7, 8]), crossed)
     assert joined["groups"] == 8  # the first three belong together, as 0-1 and 1-2 do
-    low, high = evaluation.compare(made(FIRST), made(SECOND))["tasks"]["t"]["accuracy"][
+    low, high = comparison.compare(made(FIRST), made(SECOND))["tasks"]["t"]["accuracy"][
         "difference"
     ][1:]
     assert low < 0 < 0.2 < high
@@ -357,12 +357,12 @@ def test_passages_of_one_article_are_resampled_together():
 
 def test_only_the_passages_that_both_hold_are_compared():
     ids = [str(i) for i in range(2, 12)]  # 2 to 9 are in both, in another order of places
-    found = evaluation.compare(
+    found = comparison.compare(
         made(FIRST), made(FIRST[2:] + "xx", GOLD[2:] + "xx", ids=ids, pair=())
     )
     assert (found["passages"], found["left_out"]) == (8, [2, 2])
     assert found["tasks"]["t"]["accuracy"]["difference"] == [0, 0, 0]
-    other = evaluation.compare(made(FIRST), made(FIRST, "y" + GOLD[1:]))
+    other = comparison.compare(made(FIRST), made(FIRST, "y" + GOLD[1:]))
     assert (other["passages"], other["relabelled"]) == (9, 1)
 
 
@@ -382,7 +382,7 @@ def test_results_that_cannot_be_compared_are_refused():
     }
     for message, two in bad.items():
         with pytest.raises(InputError, match=message):
-            evaluation.compare(one, two, names)
+            comparison.compare(one, two, names)
 
 
 def test_what_differs_is_named():
@@ -390,7 +390,7 @@ def test_what_differs_is_named():
 
     one = made(FIRST)
     two = replace(one, signature="stance:0 data:e seed:1", settings={"C": [1, 2]}, kind="other")
-    assert evaluation.compare(one, two)["differs"] == [
+    assert comparison.compare(one, two)["differs"] == [
         {"what": "evaluation", "a": "held-out", "b": "other"},
         {"what": "data", "a": "d", "b": "e"},
         {"what": "settings.C", "a": [1], "b": [1, 2]},

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "encoder": {"text", "features"},
     "model": {"text", "lexicon", "features", "encoder"},
     "evaluation": {"text", "lexicon", "features", "corpus", "model"},
+    "comparison": {"text", "evaluation"},
     "challenge": {"text", "corpus", "evaluation"},
     "agreement": {"text", "corpus"},
     "audit": {"text", "lexicon", "features", "corpus", "model", "evaluation"},

@@ -20,6 +20,7 @@ from matplotlib.image import imread
 from stance import (
     article,
     challenge,
+    comparison,
     evaluation,
     figures,
     findings,
@@ -575,12 +576,12 @@ def hard(model):
 
 @pytest.fixture(scope="module")
 def changed(hard):
-    """What :func:`stance.evaluation.compare` finds where a third of the decisions differ."""
+    """What :func:`stance.comparison.compare` finds where a third of the decisions differ."""
     decisions = json.loads(json.dumps(hard.decisions))
     for task in decisions["tasks"].values():
         task["decided"] = [[k if i % 3 else (k + 1) % 4 for i, k in enumerate(task["decided"][0])]]
     other = replace(hard, decisions=decisions, settings={"C": [1]})
-    return evaluation.compare(hard, other, ("before", "after"))
+    return comparison.compare(hard, other, ("before", "after"))
 
 
 def seen_in(page: Path) -> str:

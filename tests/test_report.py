@@ -368,11 +368,11 @@ def test_no_share_is_rounded_to_certainty():
 
 
 def test_the_pages_word_on_trust_is_that_of_the_readme():
-    """About one label in five wrong on published articles."""
+    """About one label in four wrong on published articles."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     for task in ("stance", "framing"):
         accuracy = float(re.search(rf"\| published, {task} \| ([\d.]+)", readme)[1])
-        assert 1 - accuracy == pytest.approx(1 / 5, abs=0.05)
+        assert 1 - accuracy == pytest.approx(1 / 4, abs=0.05)
 
 
 # a character that stands for several words, marks that overlap, an override inside a word

@@ -37,7 +37,7 @@ def test_a_planted_shortcut_is_found():
     found = audit.audit(planted(), SETTINGS, None, default_table(), n_folds=3, jobs=1)
     systems = {name: scores["stance"] for name, scores in found["systems"].items()}
     assert systems["outlet kind"][0] == 1.0
-    assert systems["genre"][0] < 0.4  # one genre: nothing to tell labels apart by
+    assert systems["genre"][0] < 0.55  # one genre: no more than a coin could tell
     assert systems["the model's features"][0] < 0.7
     # a model that never saw the kind never saw its only label
     assert systems["outlet kind held out"][0] == 0.0

@@ -502,8 +502,6 @@ def prevalence(
     from stance import scoring, tables
 
     records = scoring.read_decisions(decisions)
-    if not records:
-        raise InputError(f"{decisions}: no records in it")
     found = shares.survey(
         records, _assumed(_with_priors(stance.load(model_path), prior), records), tasks, by
     )
@@ -575,8 +573,6 @@ def report(
         reports.write_evaluation(result, output, found, language)
     elif source.suffix == ".jsonl":
         records = scoring.read_decisions(source)
-        if not records:
-            raise InputError(f"{source}: no records in it")
         priors = _assumed(stance.load(model_path), records)
         corpus_page.write(records, output, language, priors)
     elif source.suffix.lower() in article.ARTICLES:

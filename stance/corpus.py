@@ -265,14 +265,15 @@ def clauses(passage: Passage) -> list[Clause]:
     evidence = passage.meta.get("evidence")
     if evidence is None or passage.source != "passages":
         return []
+    marked = {task: [e for e in evidence if e["task"] == task] for task in passage.labels}
     found = []
     for start, end in _clause_spans(passage.text):
         labels = {}
         for task, label in passage.labels.items():
-            marked = [e for e in evidence if e["task"] == task]
-            if label in _UNMARKED or any(start < e["end"] and e["start"] < end for e in marked):
+            held = any(start < e["end"] and e["start"] < end for e in marked[task])
+            if label in _UNMARKED or held:
                 labels[task] = label, 1.0
-            elif marked and task in _SILENT:
+            elif marked[task] and task in _SILENT:
                 labels[task] = _SILENT[task], _SILENT_WEIGHT
         found.append(Clause(passage.text[start:end], labels))
     return found

@@ -93,7 +93,7 @@ def write(
                 images=images,
                 files=[*sorted(files), "decisions.jsonl", *pictures],
                 fewest=prevalence.FEWEST,
-                task_name=lambda task: say(task.capitalize()) if task in _COMMON else clean(task),
+                task_name=partial(figures.task_name, language=language),
                 separator="، " if language == "ar" else ", ",
                 percent=_percent,
                 bounds=lambda value: f"{_percent(value[1])[:-1]}, {_percent(value[2])[:-1]}",

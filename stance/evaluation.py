@@ -13,7 +13,6 @@ from typing import Any
 import joblib
 import numpy as np
 import scipy
-import scipy.stats
 import sklearn
 from tqdm import tqdm
 
@@ -51,11 +50,11 @@ class Result:
     ``tasks``: task → metrics; every figure is ``[value, low, high]`` with a 95% interval by
     bootstrap over groups of articles. ``signature``: all that the figures depend on.
     ``phenomena``: what :func:`stance.challenge.by_phenomenon` found, on a challenge set.
-    ``decisions``: what was decided passage by passage, for :func:`compare`: columns ``id``,
-    ``digest`` (of the text), ``group``, where there are any ``pair``; the ``text`` of those that
-    were decided wrong, by id; and by task ``labels``, then as places in these ``gold`` (n,) and
-    ``decided`` (repeats, n), the decided label's probability ``p`` and whether ``several`` labels
-    were in the set. Empty in results of earlier versions.
+    ``decisions``: what was decided passage by passage, for :func:`stance.comparison.compare`:
+    columns ``id``, ``digest`` (of the text), ``group``, where there are any ``pair``; the ``text``
+    of those that were decided wrong, by id; and by task ``labels``, then as places in these
+    ``gold`` (n,) and ``decided`` (repeats, n), the decided label's probability ``p`` and whether
+    ``several`` labels were in the set. Empty in results of earlier versions.
     """
 
     kind: str

@@ -90,23 +90,30 @@ def _titled(task: str, phrase: str, language: str) -> str:
     return f"{clean(term(task, language))}: {translate(phrase, language)}"
 
 
+def _shaded(
+    axes: Any, counts: Sequence[Sequence[float]], share: Sequence[Sequence[float]], top: float
+) -> None:
+    """A table of counts and shares, the darker the nearer a share is to ``top``."""
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=top)
+    for i, row in enumerate(counts):
+        for j, count in enumerate(row):
+            axes.text(
+                j,
+                i,
+                f"{count:.0f}\n{share[i][j]:.0%}",
+                ha="center",
+                va="center",
+                color="white" if share[i][j] > 0.55 * top else "black",
+            )
+
+
 def confusion(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure":
     """Labelled against decided passages, shares by row."""
     labels, matrix = found["confusion"]["labels"], found["confusion"]["matrix"]
     figure = _new(1.6 + 1.0 * len(labels), 1.2 + 0.85 * len(labels))
     axes = figure.add_subplot()
     share = [[v / max(1e-9, sum(row)) for v in row] for row in matrix]
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, row in enumerate(matrix):
-        for j, value in enumerate(row):
-            axes.text(
-                j,
-                i,
-                f"{value:.0f}\n{share[i][j]:.0%}",
-                ha="center",
-                va="center",
-                color="white" if share[i][j] > 0.55 else "black",
-            )
+    _shaded(axes, matrix, share, 1)
     axes.set_xticks(range(len(labels)), [_named(x, language) for x in labels])
     axes.set_yticks(range(len(labels)), [_named(x, language) for x in labels])
     axes.set_xlabel(translate("decided", language))
@@ -241,8 +248,9 @@ def paired(task: str, found: Mapping[str, Any], language: str = "en") -> "Figure
         axes.annotate(
             f"{value:+.3f}", (value, y), xytext=(0, 6), textcoords="offset points", ha="center"
         )
-        known = LABELS[language].get(what) or clean(what)
-        names.append(f"F1: {known}" if y < len(rows) - 2 else translate(what, language))
+        names.append(
+            f"F1: {_name(what, language)}" if y < len(rows) - 2 else translate(what, language)
+        )
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.2)
     reach = max(0.02, *(abs(x) for _, three, _ in rows for x in three["difference"])) * 1.08
@@ -415,13 +423,14 @@ def shares(found: Mapping[str, Any], language: str = "en") -> "Figure":
             _mark(axes, y, row, colour(label))
         axes.set_yticks(range(len(one["labels"])), [_name(x, language) for x in one["labels"]])
         axes.set_ylim(len(one["labels"]) - 0.4, -0.6)
-        axes.set_title(_task(task, language))
+        axes.set_title(task_name(task, language))
         _share_axis(axes)
     figure.supxlabel(_key(language), fontsize=8)
     return figure
 
 
-def _task(task: str, language: str) -> str:
+def task_name(task: str, language: str) -> str:
+    """A task as a page heads it; one outside the codebook as it is."""
     known = task in {"stance", "framing"}
     return translate(task.capitalize(), language) if known else clean(task)
 
@@ -439,17 +448,8 @@ def cells(found: Mapping[str, Mapping[str, Any]], language: str = "en") -> "Figu
     axes = figure.add_subplot()
     share = [[found[a][b]["share"][0] for b in columns] for a in rows]
     top = max(max(row) for row in share)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=top, aspect="auto")
-    for i, a in enumerate(rows):
-        for j, b in enumerate(columns):
-            axes.text(
-                j,
-                i,
-                f"{found[a][b]['passages']}\n{share[i][j]:.0%}",
-                ha="center",
-                va="center",
-                color="white" if share[i][j] > 0.55 * top else "black",
-            )
+    _shaded(axes, [[found[a][b]["passages"] for b in columns] for a in rows], share, top)
+    axes.set_aspect("auto")
     axes.set_xticks(range(len(columns)), [_name(x, language) for x in columns])
     axes.set_yticks(range(len(rows)), [_name(x, language) for x in rows])
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -588,8 +588,8 @@ def speakers(rows: Sequence[Mapping[str, Any]], language: str = "en") -> "Figure
             color=colour(label) if label in ("against", "axis", "favor") else "#8A5200",
             fontweight="bold",
         )
-    axes.set_xlabel(_task("framing", language))
-    axes.set_ylabel(_task("stance", language))
+    axes.set_xlabel(task_name("framing", language))
+    axes.set_ylabel(task_name("stance", language))
     _name_discs(figure, axes, discs, language)
     return figure
 

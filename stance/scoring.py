@@ -160,7 +160,7 @@ def _table_units(
 def read_decisions(path: Path) -> list[dict[str, Any]]:
     """The records of a decisions file (jsonl) as written by ``stance classify``.
 
-    Raises :class:`~stance.text.InputError` where a line is no decision record.
+    Raises :class:`~stance.text.InputError` where a line is no decision record, or there is none.
     """
     found = []
     for number, record in corpus.rows(path):
@@ -171,6 +171,8 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
                     "stance classify --format jsonl"
                 )
         found.append(record)
+    if not found:
+        raise InputError(f"{path}: no records in it")
     return found
 
 

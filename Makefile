@@ -13,7 +13,7 @@ help: ## print the targets
 
 setup: $(READY) ## make .venv with everything in it (uv, from the lock file)
 
-$(READY): requirements.lock setup.cfg pyproject.toml
+$(READY): requirements.lock setup.cfg setup.py pyproject.toml stance/_native.pyx stance/_native.hpp
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -71,6 +71,6 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --no-header --extra dev --override overrides.txt setup.cfg --output-file requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv out build dist *.egg-info stance/_native.cpp stance/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: help setup demo train evaluate audit experiments arabicstancex holders report test check lock clean

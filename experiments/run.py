@@ -29,13 +29,14 @@ from sklearn.model_selection import GroupKFold
 
 from stance import corpus, evaluation, lexicon, report
 from stance.corpus import Passage
-from stance.model import Settings, build_features, fit_head, needs_lexicon
+from stance.learner import fit_head
+from stance.model import Settings, build_features, needs_lexicon
 from stance.text import default_table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 N_FOLDS = 3
-CODE = ("text", "lexicon", "scope", "features", "model", "corpus")
+CODE = ("text", "lexicon", "scope", "features", "model", "learner", "corpus")
 memory = joblib.Memory(ROOT / "out" / "experiments", verbose=0)
 
 Part = tuple[np.ndarray, np.ndarray]

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.pipeline import Pipeline
 
 from stance import corpus
 from stance.corpus import Passage
@@ -28,9 +27,10 @@ from stance.evaluation import (
     summary,
     weighted_scores,
 )
-from stance.features import Reading
+from stance.features import Features, Reading
+from stance.learner import fit_head
 from stance.lexicon import Lexicon
-from stance.model import Settings, build_features, fit_head
+from stance.model import Settings, build_features
 from stance.text import Table
 
 #: Closed-class words of Arabic (Ryding 2005, chs. 10, 12-16, 18), as normalised.
@@ -210,7 +210,7 @@ def _views(
 ) -> list[_View]:
     """The model's own view first, then what each shortcut sees."""
 
-    def model() -> Pipeline:
+    def model() -> Features:
         return build_features(settings, lexicon, table)
 
     def words(p: Passage) -> list[str]:

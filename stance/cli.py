@@ -809,7 +809,7 @@ def info(path: Path | None) -> None:
         task: {"labels": h.labels, "C": h.C, "temperature": round(h.temperature, 4)}
         for task, h in model.heads.items()
     }
-    columns = Counter(c.split(":", 1)[0] for c in model.columns())
+    columns = Counter(c.split(":", 1)[0] for c in model.features.columns())
     click.echo(
         json.dumps(
             {"heads": heads, "columns": dict(columns), **model.info}, ensure_ascii=False, indent=1

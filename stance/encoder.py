@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 
 from stance.features import Family, Occurrence, Reading
 from stance.text import InputError
@@ -48,29 +47,27 @@ class Encoder(Family):
     def __getstate__(self) -> dict[str, Any]:
         return {"name": self.name}  # the network is loaded anew in another process
 
-    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+    def fit(self, X: Iterable[str | Reading]) -> Self:
         """Nothing is learned: the encoder is loaded, and its width noted."""
         self.width_ = int(self._parts[1].config.hidden_size)
         return self
 
-    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
-        """One row of ``width_`` numbers a passage."""
+    def row(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """``width_`` numbers, a vector of unit length."""
         import torch
 
         tokenizer, network = self._parts
         longest = network.config.max_position_embeddings
-        rows = []
-        for passage in X:
-            text = Reading.of(passage).text.text
-            pieces = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
-            with torch.inference_mode():
-                hidden = network(**pieces).last_hidden_state[0]
-            row = hidden.mean(dim=0).numpy().astype(float)
-            rows.append(row / max(float(np.linalg.norm(row)), 1e-12))
-        width = int(network.config.hidden_size)
-        return sparse.csr_matrix(np.array(rows).reshape(len(rows), width))
+        pieces = tokenizer(
+            reading.text.text, return_tensors="pt", truncation=True, max_length=longest
+        )
+        with torch.inference_mode():
+            hidden = network(**pieces).last_hidden_state[0]
+        row = hidden.mean(dim=0).numpy().astype(float)
+        columns = np.arange(len(row), dtype=np.int32)
+        return columns, row / max(float(np.linalg.norm(row)), 1e-12)
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+    def get_feature_names_out(self) -> np.ndarray:
         """``dimension 0``, ``dimension 1`` …"""
         width = int(self._parts[1].config.hidden_size)
         return np.array([f"dimension {k}" for k in range(width)], dtype=object)

@@ -20,18 +20,9 @@ import stance
 from stance import corpus
 from stance.corpus import Passage
 from stance.features import Reading
+from stance.learner import Sample, fit, fit_head, fit_temperature
 from stance.lexicon import Lexicon
-from stance.model import (
-    Model,
-    Sample,
-    Settings,
-    build_features,
-    conformal_set,
-    fit,
-    fit_head,
-    fit_temperature,
-    log_prior,
-)
+from stance.model import Model, Settings, build_features, conformal_set, log_prior
 from stance.text import Table, clean
 
 _BOOTSTRAPS = 1000
@@ -858,7 +849,7 @@ def _top_features(
     X = features.transform(sample.texts)
     average = np.asarray(X.mean(axis=0)).ravel()
     spread = np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - average**2, 0))
-    columns = Model(features, {}, {}).columns()
+    columns = features.columns()
     found: dict[str, Any] = {}
     for task, labels in label_order(passages).items():
         coef, _ = fit_head(*learned[task], labels, C[task], settings.learner)

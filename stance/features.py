@@ -1,9 +1,11 @@
-"""Text → matrix: scikit-learn transformers, one per feature family, each with named columns.
+"""Text → matrix: feature families, each with named columns, side by side in :class:`Features`.
 
 A family also tells *where* each feature of a passage stands (:meth:`Family.occurrences`), so that
-the contribution of every feature leads back to words.
+the contribution of every feature leads back to words. That is the reference; the native engine
+(:mod:`stance.engine`) counts and weights the same features without telling where.
 """
 
+import inspect
 import math
 import re
 from bisect import bisect_right
@@ -11,29 +13,42 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-import snowballstemmer
-from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.utils.validation import check_is_fitted
+import Stemmer
 
-from stance.lexicon import Lexicon, Match
-from stance.scope import SCOPES, clause_spans, scopes
-from stance.text import Normalised, Table, Token, normalise
+from stance import engine
+from stance.lexicon import PROCLITICS, Lexicon, Match
+from stance.scope import (
+    MARKS,
+    PAIRS,
+    REACH_BEFORE_NOUN,
+    SCARE_WORDS,
+    SCOPES,
+    clause_spans,
+    scopes,
+)
+from stance.text import Normalised, Table, Token, default_table, normalise
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix  # imported where a matrix is made: scoring needs none
 
 _DIGIT = re.compile(r"\d")
 _CHUNK = re.compile(r"\S+")
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _QUOTED = re.compile(r'"[^"]*"')
-_STEMMER = snowballstemmer.stemmer("arabic")
+_STEMMER = Stemmer.Stemmer("arabic")
 _SHORTEST_ROOT = 3
 _CONJUNCTION = re.compile("^[وف](?=(?:ال|لل)...)")
 _SIDE_BY_SIDE, _NEAR = 5, 15  # words between the parties' names
 _POLES = ("convenience", "axis", "favor", "against")
 _OPPOSITE = {"convenience": "axis", "axis": "convenience"}
+_ARABIC = re.compile(r"[\u0621-\u064a]")
+# Kinds of families, units of n-grams, and poles, by the numbers that the native engine knows.
+_CHARACTERS, _WORDS, _SCOPED, _CATEGORIES, _DISCOURSE, _TARGET, _FORM = range(7)
+_TOKENS, _CHUNKS, _WORDS_AND_MARKS = range(3)
+_NUMBERED_POLES = (*_POLES, "party", "other party", "bond", "bond by pronoun")
 
 
 @dataclass(frozen=True)
@@ -95,45 +110,69 @@ class Occurrence(NamedTuple):
     end: int
 
 
-class Reader(TransformerMixin, BaseEstimator):
-    """Texts → readings, once for all families. ``table``: the normalisation table."""
+class Spec(NamedTuple):
+    """A family as the native engine is told of it."""
 
-    def __init__(self, table: Table | None = None):
-        self.table = table
-
-    def fit(self, X: Iterable[str], y: object = None) -> Self:
-        """Nothing to learn."""
-        return self
-
-    def transform(self, X: Iterable[str | Reading]) -> list[Reading]:
-        """One reading per text, in order."""
-        return [Reading.of(x, self.table) for x in X]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
+    kind: int
+    units: int = _TOKENS
+    stems: int = 0
+    smallest: int = 0
+    largest: int = 0
 
 
-class Family(TransformerMixin, BaseEstimator):
+class Family:
     """A feature family: rows are passages, columns are named features.
 
     Every family is fitted and applied on texts or on readings. A row depends on its passage alone.
     """
 
+    @classmethod
+    def parameters(cls) -> list[str]:
+        """The names of what a family is made with."""
+        return [name for name in inspect.signature(cls).parameters if name != "self"]
+
+    def spec(self) -> Spec | None:
+        """What the native engine needs to know; ``None`` where it cannot count this family."""
+        return None
+
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
         """The features of a passage and where they stand, repeated where they repeat."""
         raise NotImplementedError
 
-    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
-        """Learn the columns from the passages ``X``; ``y`` is ignored."""
+    def fit(self, X: Iterable[str | Reading]) -> Self:
+        """Learn the columns from the passages ``X``."""
         raise NotImplementedError
 
-    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
+    def row(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """A passage's columns that are not 0, in order, and their values."""
+        raise NotImplementedError
+
+    def get_feature_names_out(self) -> np.ndarray:
+        """The column names, an array of strings.
+
+        Raises ``AttributeError`` where the family was not fitted.
+        """
+        raise NotImplementedError
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.get_feature_names_out())
+
+    def transform(self, X: Iterable[str | Reading]) -> "csr_matrix":
         """A sparse matrix of shape (passages, columns), finite, float64."""
-        raise NotImplementedError
+        from scipy.sparse import csr_matrix
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """The column names, an array of strings."""
-        raise NotImplementedError
+        indptr, indices, data = [0], [np.empty(0, dtype=np.int32)], [np.empty(0)]
+        for passage in X:
+            columns, values = self.row(Reading.of(passage))
+            indices.append(columns)
+            data.append(values)
+            indptr.append(indptr[-1] + len(columns))
+        return csr_matrix(
+            (np.concatenate(data), np.concatenate(indices), indptr),
+            shape=(len(indptr) - 1, self.width),
+        )
 
 
 class Ngrams(Family):
@@ -142,41 +181,64 @@ class Ngrams(Family):
     smallest: int
     largest: int
     min_df: int
+    idf_: np.ndarray
+    lines_: bytes  # the names in UTF-8, one a line
 
-    def _names(self, passage: str | Reading) -> list[str]:
-        return [o.feature for o in self.occurrences(Reading.of(passage))]
-
-    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+    def fit(self, X: Iterable[str | Reading]) -> Self:
         """Learn the n-grams that stand in at least ``min_df`` passages, and their idf.
 
         Raises ``ValueError`` where no n-gram does.
         """
+        self.check()
+        spread: Counter[str] = Counter()
+        n = 0
+        for n, passage in enumerate(X, 1):
+            spread.update({o.feature for o in self.occurrences(Reading.of(passage))})
+        names = sorted(name for name, count in spread.items() if count >= self.min_df)
+        return self.learn(names, np.array([spread[name] for name in names]), n)
+
+    def check(self) -> None:
+        """Raise ``ValueError`` where the range of n-grams is impossible."""
         if not 1 <= self.smallest <= self.largest:
             raise ValueError(
                 f"n-gram range {self.smallest} to {self.largest}: expected 1 <= smallest <= largest"
             )
-        self.vectorizer_ = TfidfVectorizer(
-            analyzer=self._names, min_df=self.min_df, sublinear_tf=True
-        ).fit(X)
+
+    def learn(self, names: Sequence[str], spread: np.ndarray, n: int) -> Self:
+        """Become the family of the n-grams ``names``, each in ``spread`` of ``n`` passages."""
+        if not names:
+            raise ValueError(f"no n-gram stands in {self.min_df} of {n} passages or more")
+        # Smoothed as if one more passage held every n-gram.
+        return self.restore("\n".join(names).encode(), np.log((n + 1) / (spread + 1)) + 1)
+
+    def restore(self, lines: bytes, idf: np.ndarray) -> Self:
+        """Become the family that learned the n-grams of ``lines`` with the weights ``idf``."""
+        self.__dict__.pop("_index", None)
+        self.lines_, self.idf_ = lines, idf
         return self
 
-    def restore(self, names: Sequence[str], idf: np.ndarray) -> Self:
-        """Become the family that learned the n-grams ``names`` with the weights ``idf``."""
-        self.vectorizer_ = TfidfVectorizer(
-            analyzer=self._names, vocabulary=list(names), sublinear_tf=True
-        )
-        self.vectorizer_.idf_ = np.asarray(idf, dtype=float)
-        return self
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.lines_.decode().split("\n"))}
 
-    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
-        """The TF-IDF matrix of the passages."""
-        check_is_fitted(self)
-        return self.vectorizer_.transform(X)
+    def row(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """The n-grams of the passage that were learned, and their weights."""
+        counts = Counter(o.feature for o in self.occurrences(reading))
+        known = sorted((self._index[name], n) for name, n in counts.items() if name in self._index)
+        if not known:
+            return np.empty(0, dtype=np.int32), np.empty(0)
+        columns, found = np.array(known, dtype=np.int32).T
+        values = (np.log(found) + 1) * self.idf_[columns]
+        return columns, values / np.sqrt((values**2).sum())
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+    @property
+    def width(self) -> int:
+        """The number of n-grams."""
+        return len(self.idf_)
+
+    def get_feature_names_out(self) -> np.ndarray:
         """The n-grams, in code point order."""
-        check_is_fitted(self)
-        return self.vectorizer_.get_feature_names_out()
+        return np.array(self.lines_.decode().split("\n"), dtype=object)
 
 
 class CharNgrams(Ngrams):
@@ -192,6 +254,11 @@ class CharNgrams(Ngrams):
         self.largest = largest
         self.min_df = min_df
         self.marks = marks
+
+    def spec(self) -> Spec:
+        """Characters of tokens or, with ``marks``, of what stands between blanks."""
+        units = _CHUNKS if self.marks else _TOKENS
+        return Spec(_CHARACTERS, units, 0, self.smallest, self.largest)
 
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
         """Each n-gram stands at its word; with ``marks``, punctuation and emoji cling to words."""
@@ -213,6 +280,11 @@ class WordNgrams(Ngrams):
         self.largest = largest
         self.min_df = min_df
         self.marks = marks
+
+    def spec(self) -> Spec:
+        """Sequences of tokens or, with ``marks``, of words and marks."""
+        units = _WORDS_AND_MARKS if self.marks else _TOKENS
+        return Spec(_WORDS, units, isinstance(self, Stems), self.smallest, self.largest)
 
     def _form(self, word: str) -> str:
         return _DIGIT.sub("0", word)
@@ -258,6 +330,10 @@ class Scoped(Ngrams):
     def __init__(self, min_df: int = 2):
         self.min_df = min_df
 
+    def spec(self) -> Spec:
+        """Stems of tokens, by scope."""
+        return Spec(_SCOPED)
+
     def occurrences(self, reading: Reading) -> Iterator[Occurrence]:
         """Each scope's mark at its word."""
         for i, (token, inside) in enumerate(zip(reading.tokens, reading.scopes, strict=True)):
@@ -269,35 +345,36 @@ class Scoped(Ngrams):
 class _Counts(Family):
     """Families with columns known beforehand: log(1 + count), and presence where asked for."""
 
+    kind: ClassVar[int]
+
+    def spec(self) -> Spec:
+        """The kind says all."""
+        return Spec(self.kind)
+
     def columns(self) -> list[str]:
         """The names of the counted features, in order."""
         raise NotImplementedError
 
-    def fit(self, X: Iterable[str | Reading], y: object = None) -> Self:
+    def fit(self, X: Iterable[str | Reading]) -> Self:
         """Fix the columns; nothing is learned from the passages."""
         self.names_ = np.array(self.columns(), dtype=object)
         return self
 
-    def transform(self, X: Iterable[str | Reading]) -> sparse.csr_matrix:
-        """The matrix of log counts of the passages."""
-        check_is_fitted(self)
-        index = {name: j for j, name in enumerate(self.names_)}
-        indptr, indices, data = [0], [], []
-        for passage in X:
-            reading = Reading.of(passage)
-            counts = Counter(o.feature for o in self.occurrences(reading))
-            for name in sorted(counts, key=index.__getitem__):
-                indices.append(index[name])
-                data.append(math.log1p(counts[name]))
-            indptr.append(len(indices))
-        return sparse.csr_matrix(
-            (np.array(data, dtype=float), np.array(indices, dtype=np.int32), indptr),
-            shape=(len(indptr) - 1, len(index)),
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names_)}
+
+    def row(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """The features of the passage and the logs of their counts."""
+        counts = Counter(o.feature for o in self.occurrences(reading))
+        known = sorted((self._index[name], math.log1p(n)) for name, n in counts.items())
+        return (
+            np.array([j for j, _ in known], dtype=np.int32),
+            np.array([value for _, value in known], dtype=float),
         )
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+    def get_feature_names_out(self) -> np.ndarray:
         """The column names."""
-        check_is_fitted(self)
         return self.names_
 
 
@@ -314,6 +391,8 @@ class Categories(_Counts):
     >>> family.transform(["قذائف مقابل نفط، وغذاء مقابل جنود"]).toarray().round(2)
     array([[1.1 , 0.69]])
     """
+
+    kind = _CATEGORIES
 
     def __init__(self, lexicon: Lexicon):
         self.lexicon = lexicon
@@ -348,6 +427,8 @@ class Discourse(_Counts):
     >>> sorted({o.feature for o in found})
     ['affirmed:axis', 'both', 'lands:axis', 'last:axis', 'rejected:convenience']
     """
+
+    kind = _DISCOURSE
 
     def __init__(self, lexicon: Lexicon):
         self.lexicon = lexicon
@@ -400,6 +481,7 @@ class Target(_Counts):
     ['one party', 'one party, other party', 'one party, no bond', 'clause with one party']
     """
 
+    kind = _TARGET
     _NAMED = ("no party", "one party", "both parties")
     _SIGNS = ("bond", "bond by pronoun", "other party")
 
@@ -450,6 +532,7 @@ class Form(_Counts):
     ['ends in question', 'question', 'quotation', 'quoted words', 'quoted words']
     """
 
+    kind = _FORM
     _COLUMNS = ("question", "ends in question", "exclamation", "quotation", "quoted words")
 
     def columns(self) -> list[str]:
@@ -474,6 +557,150 @@ class Form(_Counts):
                 yield Occurrence("quotation", inside.start, inside.stop)
             for i in inside:
                 yield Occurrence("quoted words", i, i + 1)
+
+
+class Features:
+    """Families side by side: their columns in order, each family's times its weight.
+
+    ``families``: (name, family, weight) of each; ``table``: the normalisation table.
+
+    >>> features = Features([("words", WordNgrams(1, 1, 1), 2.0), ("form", Form(), 1.0)])
+    >>> features.fit(["محور جديد؟", "صفقة"]).columns()[:2]
+    ['words: جديد', 'words: صفقه']
+    >>> features.transform(["صفقة"]).toarray()
+    array([[0., 2., 0., 0., 0., 0., 0., 0.]])
+    """
+
+    def __init__(self, families: Sequence[tuple[str, Family, float]], table: Table | None = None):
+        self.families = list(families)
+        self.table = table
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"families": self.families, "table": self.table}  # the engine is made anew
+
+    @property
+    def lexicon(self) -> Lexicon | None:
+        """The lexicon that the families read with, if any does."""
+        return next((f.lexicon for _, f, _ in self.families if hasattr(f, "lexicon")), None)
+
+    def columns(self) -> list[str]:
+        """The name of every column, ``family: feature``."""
+        return [f"{n}: {c}" for n, f, _ in self.families for c in f.get_feature_names_out()]
+
+    def fit(self, X: Iterable[str | Reading]) -> Self:
+        """Learn the columns of every family from the passages ``X``.
+
+        Raises ``ValueError`` for an impossible range of n-grams, or where no n-gram is learned.
+        """
+        self.__dict__.pop("_engine", None)
+        passages = list(X)
+        for _, family, _ in self.families:
+            if isinstance(family, Ngrams):
+                family.check()
+        engine = self._native(growing=True)
+        if engine is None:
+            readings = [Reading.of(x, self.table) for x in passages]
+            for _, family, _ in self.families:
+                family.fit(readings)
+            return self
+        least = [f.min_df if isinstance(f, Ngrams) else 0 for _, f, _ in self.families]
+        for (_, family, _), counted in zip(
+            self.families, engine.count(map(_written, passages), least), strict=True
+        ):
+            if isinstance(family, Ngrams):
+                family.learn(*counted, len(passages))
+            else:
+                family.fit([])
+        return self
+
+    def transform(self, X: Iterable[str | Reading]) -> "csr_matrix":
+        """The families' matrices side by side, shape (passages, columns), float64."""
+        from scipy.sparse import csr_matrix, hstack
+
+        if self._engine is not None:
+            indptr, indices, data = self._engine.transform(map(_written, X))
+            shape = (len(indptr) - 1, self._engine.columns)
+            return csr_matrix((data, indices, indptr), shape=shape)
+        readings = [Reading.of(x, self.table) for x in X]
+        return hstack([f.transform(readings) * w for _, f, w in self.families], format="csr")
+
+    def fit_transform(self, X: Iterable[str | Reading]) -> "csr_matrix":
+        """Learn the columns from ``X`` and give its matrix."""
+        passages = list(X)
+        return self.fit(passages).transform(passages)
+
+    def scores(
+        self, X: Iterable[str | Reading], weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix of ``X``, which is never made, times ``weights`` (columns, labels), float32.
+
+        Gives an array of shape (passages, labels), and for each passage how many of its words have
+        an Arabic letter.
+        """
+        if self._engine is not None:
+            found: tuple[np.ndarray, np.ndarray] = self._engine.score(map(_written, X), weights)
+            return found
+        scores, words = [], []
+        for reading in (Reading.of(x, self.table) for x in X):
+            total, offset = np.zeros(weights.shape[1]), 0
+            for _, family, weight in self.families:
+                columns, values = family.row(reading)
+                total += weight * values @ weights[offset + columns].astype(float)
+                offset += family.width
+            scores.append(total)
+            words.append(sum(bool(_ARABIC.search(t.text)) for t in reading.tokens))
+        return np.array(scores).reshape(-1, weights.shape[1]), np.array(words, dtype=np.int32)
+
+    @cached_property
+    def _engine(self) -> Any:
+        """The native engine that has learned what the families have, or ``None``."""
+        engine = self._native(growing=False)
+        if engine is not None:
+            names = [f.lines_ if isinstance(f, Ngrams) else None for _, f, _ in self.families]
+            idf = [f.idf_ if isinstance(f, Ngrams) else None for _, f, _ in self.families]
+            engine.learned(names, idf)
+        return engine
+
+    def _native(self, growing: bool) -> Any:
+        specs = [(family.spec(), weight) for _, family, weight in self.families]
+        table = default_table() if self.table is None else self.table
+        if engine.native is None or any(spec is None for spec, _ in specs):
+            return None
+        families = [(*spec, weight) for spec, weight in specs if spec is not None]
+        return engine.native.Engine(table.native, families, _rules(self.lexicon), _stem, growing)
+
+
+def _written(passage: str | Reading) -> str:
+    return passage.text.text if isinstance(passage, Reading) else passage
+
+
+def _rules(lexicon: Lexicon | None) -> dict[str, Any]:
+    """What the native engine must know of scopes and of the lexicon."""
+    marks = {word: 0 for pairs in PAIRS.values() for pair in pairs for word in pair}
+    pairs: dict[tuple[str, str], int] = {}
+    for bit, words in enumerate(MARKS.values()):
+        for word in words:
+            marks[word] = marks.get(word, 0) | 1 << bit
+    for bit, both in enumerate(PAIRS.values()):
+        for pair in both:
+            pairs[pair] = pairs.get(pair, 0) | 1 << bit
+    poles = [c.pole for c in lexicon.categories.values()] if lexicon else []
+    return {
+        "scopes": SCOPES,
+        "marks": marks,
+        "pairs": pairs,
+        "reach before noun": REACH_BEFORE_NOUN,
+        "scare words": SCARE_WORDS,
+        "side by side": _SIDE_BY_SIDE,
+        "near": _NEAR,
+        "proclitics": PROCLITICS,
+        "poles": [
+            _NUMBERED_POLES.index(p) if p in _NUMBERED_POLES else len(_NUMBERED_POLES)
+            for p in poles
+        ],
+        "cues": lexicon.cues.lines if lexicon else b"",
+        "categories": lexicon.cues.categories if lexicon else [],
+    }
 
 
 @lru_cache(maxsize=200_000)

@@ -7,6 +7,7 @@ can read and mend it: no regular expressions, no diacritics needed, one cue a li
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,14 +25,26 @@ POLES = frozenset(
 _CONJUNCTIONS = ("", "و", "ف")
 _PREPOSITIONS = ("", "ب", "ك", "ل", "س")
 _ARTICLES = ("", "ال")
-_PROCLITICS = sorted(
-    {c + p + a for c in _CONJUNCTIONS for p in _PREPOSITIONS for a in _ARTICLES}
-    | {c + "لل" for c in _CONJUNCTIONS},
-    key=len,
-)
 # A shorter stem is too easily a part of another word to be freed of more than a conjunction.
 _SHORTEST_STEM = 3
 _SHORTEST_AFTER_CONJUNCTION = 2
+
+
+def _shortest(proclitic: str) -> int:
+    if proclitic in _CONJUNCTIONS:
+        return _SHORTEST_AFTER_CONJUNCTION if proclitic else 1
+    return _SHORTEST_STEM
+
+
+#: Each run of proclitics, shorter ones first, and how many letters it must leave.
+PROCLITICS = [
+    (form, _shortest(form))
+    for form in sorted(
+        {c + p + a for c in _CONJUNCTIONS for p in _PREPOSITIONS for a in _ARTICLES}
+        | {c + "لل" for c in _CONJUNCTIONS},
+        key=lambda form: (len(form), form),
+    )
+]
 
 
 class Match(NamedTuple):
@@ -40,6 +53,13 @@ class Match(NamedTuple):
     category: str
     start: int
     end: int
+
+
+class Cues(NamedTuple):
+    """All cues of a lexicon, ready to match: lines of UTF-8, and each one's category by number."""
+
+    lines: bytes
+    categories: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -63,16 +83,40 @@ class Lexicon:
     [Match(category='bloc', start=0, end=2), Match(category='bloc', start=2, end=4)]
     """
 
-    def __init__(self, categories: Mapping[str, Category], table: Table | None = None):
+    def __init__(
+        self,
+        categories: Mapping[str, Category],
+        table: Table | None = None,
+        cues: "Cues | None" = None,
+    ):
         self.categories = dict(categories)
-        # first word of a cue → its possible remainders with their category
-        self._cues: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        for name, category in self.categories.items():
+        self._table = table
+        if cues is not None:
+            self.cues = cues
+
+    @cached_property
+    def cues(self) -> "Cues":
+        """The cues as they are matched: normalised, words after the first without article."""
+        lines, categories = [], []
+        for number, category in enumerate(self.categories.values()):
             for entry in category.entries:
-                words = tuple(t.text for t in normalise(entry, table).tokens())
-                rest = tuple(map(_bare, words[1:]))
-                if words:
-                    self._cues.setdefault(words[0], []).append((rest, name))
+                first, *rest = [t.text for t in normalise(entry, self._table).tokens()] or [""]
+                if first:
+                    lines.append(" ".join((first, *map(_bare, rest))))
+                    categories.append(number)
+        return Cues("\n".join(lines).encode(), categories)
+
+    @cached_property
+    def _cues(self) -> dict[str, list[tuple[tuple[str, ...], str]]]:
+        """First word of a cue → its possible remainders with their category."""
+        names = list(self.categories)
+        found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for line, number in zip(
+            self.cues.lines.decode().splitlines(), self.cues.categories, strict=True
+        ):
+            first, *rest = line.split(" ")
+            found.setdefault(first, []).append((tuple(rest), names[number]))
+        return found
 
     def __deepcopy__(self, memo: object) -> "Lexicon":
         return self  # never changed after construction; scikit-learn's clone() would copy it
@@ -159,14 +203,11 @@ def read(paths: Iterable[Path], table: Table | None = None) -> Lexicon:
 
 def _stems(word: str) -> list[str]:
     """The word, and the word freed of each run of proclitics that it may begin with."""
-    stems = []
-    for proclitic in _PROCLITICS:
-        shortest = _SHORTEST_STEM
-        if proclitic in _CONJUNCTIONS:
-            shortest = _SHORTEST_AFTER_CONJUNCTION if proclitic else 1
-        if word.startswith(proclitic) and len(word) - len(proclitic) >= shortest:
-            stems.append(word[len(proclitic) :])
-    return stems
+    return [
+        word[len(form) :]
+        for form, shortest in PROCLITICS
+        if word.startswith(form) and len(word) - len(form) >= shortest
+    ]
 
 
 def _bare(word: str) -> str:

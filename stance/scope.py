@@ -6,7 +6,7 @@ its clause, or to the connective that closes it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from stance.text import Normalised, Token
@@ -26,7 +26,7 @@ SCOPES = (
 _CLAUSE_BREAK = re.compile(r"[.,;:!?]")
 _SENTENCE_BREAK = re.compile(r"[.!?;]")
 _QUOTED = re.compile(r'"([^"]*)"')
-_SCARE_WORDS = 4  # so few quoted words are a term held at arm's length, no speech
+SCARE_WORDS = 4  # so few quoted words are a term held at arm's length, no speech
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -35,7 +35,7 @@ def _words(listed: str) -> frozenset[str]:
 
 _NEGATORS = _words("ليس ليست ليسا ليسوا لسنا لست لا لم لن")
 _BEFORE_NOUN = _words("غير دون بدون بلا عدم انعدام غياب نفي")
-_REACH_BEFORE_NOUN = 2
+REACH_BEFORE_NOUN = 2
 # Idioms with a negator that negate nothing.
 _NO_NEGATION = frozenset(
     (negator, word)
@@ -69,6 +69,40 @@ _IN_HIS_WORDS = _words("وصفه وصفها وصفهم تعبيره تعبيره
 _CONDITIONS = _words("لو لولا اذا حال شريطه بشرط طالما مالم")
 _ASKING = _words("هل اليس اليست اتري افلا")
 _CONJUNCTION = re.compile("^[وف](?=...?)")
+# Marks that a conjunction may stand before.
+_CONJOINED = _NEGATORS | _BEFORE_NOUN | _CORRECTIVES | _SURPASSING | _CONCESSIVES | _CONDITIONS
+_CONJOINED |= _DISTANCE | {"هل", "ما", "غير", "الا", "علي"}
+
+#: For the native engine: the words of each mark, in the order of its bits, and the pairs of words.
+MARKS: Mapping[str, frozenset[str]] = {
+    "negator": _NEGATORS,
+    "before noun": _BEFORE_NOUN,
+    "corrective": _CORRECTIVES,
+    "adversative": _ADVERSATIVES,
+    "surpassing": _SURPASSING,
+    "farther": frozenset({"ابعد"}),
+    "from": frozenset({"من"}),
+    "toward": frozenset({"الي"}),
+    "and that": frozenset({"وان"}),
+    "concessive": _CONCESSIVES,
+    "as much": frozenset({"بقدر"}),
+    "more": frozenset({"اكثر"}),
+    "than this": _THAN_THIS,
+    "distance": _DISTANCE,
+    "what": frozenset({"ما"}),
+    "so called": _SO_CALLED,
+    "upon": frozenset({"علي"}),
+    "extent": frozenset({"حد"}),
+    "in his words": _IN_HIS_WORDS,
+    "condition": _CONDITIONS,
+    "asking": _ASKING,
+    "conjoined": _CONJOINED,
+}
+PAIRS: Mapping[str, frozenset[tuple[str, str]]] = {
+    "no negation": _NO_NEGATION,
+    "however": _HOWEVER,
+    "no longer": _NO_LONGER,
+}
 
 
 def scopes(text: Normalised, tokens: Sequence[Token]) -> list[frozenset[str]]:
@@ -104,8 +138,7 @@ def clause_spans(text: Normalised, tokens: Sequence[Token]) -> list[tuple[int, i
 def _bare(word: str) -> str:
     """The word without a conjunction before one of the marks."""
     rest = _CONJUNCTION.sub("", word)
-    known = _NEGATORS | _BEFORE_NOUN | _CORRECTIVES | _SURPASSING | _CONCESSIVES | _CONDITIONS
-    return rest if rest in known | _DISTANCE | {"هل", "ما", "غير", "الا", "علي"} else word
+    return rest if rest in _CONJOINED else word
 
 
 def _spans(text: str, tokens: Sequence[Token], mark: re.Pattern[str]) -> Iterator[tuple[int, int]]:
@@ -137,7 +170,7 @@ def _negation_and_contrast(
             elif two in _NO_LONGER or (word in _NEGATORS and two not in _NO_NEGATION):
                 scope, open_contrast, reach = {"negated", "rejected"}, True, 0
             elif word in _BEFORE_NOUN and two not in _NO_NEGATION:
-                scope, reach = scope | {"negated"}, _REACH_BEFORE_NOUN + 1
+                scope, reach = scope | {"negated"}, REACH_BEFORE_NOUN + 1
             elif word in _SURPASSING or (word == "ابعد" and words[i + 1 : i + 2] == ["من"]):
                 scope, open_contrast, surpassed, reach = {"rejected"}, True, True, 0
             elif surpassed and word == "الي":
@@ -191,4 +224,4 @@ def _quotation(text: str, tokens: Sequence[Token], found: Sequence[set[str]]) ->
             i for i, t in enumerate(tokens) if quote.start() <= t.start and t.end <= quote.end()
         ]
         for i in inside:
-            found[i].add("quoted" if len(inside) > _SCARE_WORDS else "scare")
+            found[i].add("quoted" if len(inside) > SCARE_WORDS else "scare")

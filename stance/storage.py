@@ -2,28 +2,29 @@
 
 import hashlib
 import json
+import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from stance.features import Ngrams
-from stance.lexicon import Lexicon
+from stance.lexicon import Category, Cues, Lexicon
 from stance.model import Head, Model, Settings, build_features
-from stance.text import InputError
+from stance.text import InputError, Table, default_table
 
 #: The model that ships with the package.
 SHIPPED = Path(__file__).with_name("model.safetensors")
 
-_FORMAT = "stance-model-1"
+_FORMAT = "stance-model-2"
 _KEY = "stance"
-_HEAD_ARRAYS = ("coef", "intercept", "log_prior", "thresholds")
+_HEAD_ARRAYS = ("intercept", "log_prior", "thresholds")
+# The types that a model file has, by their names in safetensors.
+_TYPES = {"F64": np.float64, "F32": np.float32, "I32": np.int32, "U8": np.uint8}
 
 
 @contextmanager
@@ -43,12 +44,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 def write(model: Model, path: Path) -> None:
     """Write ``model`` to ``path``; the same model gives the same bytes."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, family, _ in model.families:
+    from safetensors.numpy import save
+
+    arrays: dict[str, np.ndarray] = {"coef": model.weights}
+    for name, family, _ in model.features.families:
         if isinstance(family, Ngrams):
-            names = "\n".join(family.get_feature_names_out())
-            arrays[f"features.{name}.names"] = np.frombuffer(names.encode(), dtype=np.uint8)
-            arrays[f"features.{name}.idf"] = family.vectorizer_.idf_
+            arrays[f"features.{name}.names"] = np.frombuffer(family.lines_, dtype=np.uint8)
+            arrays[f"features.{name}.idf"] = family.idf_
+    if model.lexicon:
+        arrays["lexicon.cues"] = np.frombuffer(model.lexicon.cues.lines, dtype=np.uint8)
+        arrays["lexicon.categories"] = np.array(model.lexicon.cues.categories, dtype=np.int32)
     heads = {}
     for task, head in model.heads.items():
         for key in _HEAD_ARRAYS:
@@ -71,32 +76,39 @@ def write(model: Model, path: Path) -> None:
 def read(path: Path | None = None) -> Model:
     """The model in the file ``path`` (default: the shipped one), ready to classify.
 
-    Raises :class:`~stance.text.InputError` for a file that is missing, truncated, altered, or not
-    a model of this format.
+    The file is mapped into memory, so that processes share what they read of it. Raises
+    :class:`~stance.text.InputError` for a file that is missing, truncated, altered, or not a model
+    of this format.
     """
     path = SHIPPED if path is None else Path(path)
     body, arrays = _verified(path)
     info = body["info"]
     settings = Settings.from_json(info["settings"], str(path))
-    table = body["table"]
-    lexicon = Lexicon.from_json(body["lexicon"], str(path), table) if body["lexicon"] else None
-    features = build_features(settings, lexicon, table)
-    for name, family in features["families"].transformer_list:
+    table = Table(body["table"])
+    if table == default_table():
+        table = default_table()  # made native once
+    features = build_features(settings, _lexicon(body["lexicon"], arrays, table), table)
+    for name, family, _ in features.families:
         if isinstance(family, Ngrams):
-            names = arrays[f"features.{name}.names"].tobytes().decode().split("\n")
+            names = arrays[f"features.{name}.names"].tobytes()
             family.restore(names, arrays[f"features.{name}.idf"])
         else:
             family.fit([])
-    heads = {
-        task: Head(
+    heads = {}
+    start = 0
+    for task, head in body["heads"].items():
+        end = start + len(head["labels"])
+        heads[task] = Head(
             labels=tuple(head["labels"]),
+            coef=arrays["coef"][:, start:end].T,
             C=head["C"],
             temperature=head["temperature"],
             **{key: arrays[f"{task}.{key}"] for key in _HEAD_ARRAYS},
         )
-        for task, head in body["heads"].items()
-    }
-    return Model(features, heads, info)
+        start = end
+    model = Model(features, heads, info)
+    model.weights = arrays["coef"]  # as they lie in the file, not copied
+    return model
 
 
 def verify(path: Path | None = None) -> dict[str, Any]:
@@ -115,14 +127,23 @@ def verify(path: Path | None = None) -> dict[str, Any]:
     }
 
 
+def _lexicon(body: Any, arrays: Mapping[str, np.ndarray], table: Table) -> Lexicon | None:
+    if not body:
+        return None
+    categories = {
+        name: Category(c["pole"], c["gloss"], tuple(c["entries"])) for name, c in body.items()
+    }
+    cues = Cues(arrays["lexicon.cues"].tobytes(), arrays["lexicon.categories"].tolist())
+    return Lexicon(categories, table, cues)
+
+
 def _verified(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if not path.is_file():
         raise InputError(f"{path}: no such model file; make one with: stance train DATA -o {path}")
     try:
-        with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        metadata, arrays = _mapped(path)
+        header = json.loads(metadata.get(_KEY, "{}"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: not a model file, or cut off ({error}); expected one made by stance train"
         ) from error
@@ -137,6 +158,33 @@ def _verified(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             "get it again or train it again"
         )
     return json.loads(header["body"]), arrays
+
+
+def _mapped(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The metadata of a safetensors file, and its arrays as views of the mapped file.
+
+    Read by hand because safetensors' own reader copies every array. The format: eight bytes, the
+    length of a JSON header; the header; the arrays, each where the header says.
+    """
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = 8 + int.from_bytes(data[:8], "little")
+    if start > len(data):
+        raise ValueError(f"a header of {start - 8} bytes in a file of {len(data)}")
+    header = json.loads(data[8:start])
+    metadata = header.pop("__metadata__", {})
+    arrays = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        if not 0 <= first <= last <= len(data) - start:
+            raise ValueError(f"array {name!r} ends at {start + last}, the file at {len(data)}")
+        kind = np.dtype(_TYPES[entry["dtype"]])
+        count, left = divmod(last - first, kind.itemsize)
+        if left or count != np.prod(entry["shape"], dtype=int):
+            raise ValueError(f"array {name!r} has {last - first} bytes for {entry['shape']}")
+        flat = np.frombuffer(data, kind, count, start + first)
+        arrays[name] = flat.reshape(entry["shape"])
+    return metadata, arrays
 
 
 def _digest(body: str, arrays: dict[str, np.ndarray]) -> str:

@@ -4,16 +4,17 @@ Everything that reads Arabic starts here: features, lexicons, near-duplicates an
 the *normalised* text, and :class:`Normalised` leads every position back to the text as printed.
 """
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-#: What each code point becomes; a code point that is absent stays as it is.
-Table = Mapping[str, str]
+from stance import engine
 
 # Marks, format characters (zero-width, bidi), and tatweel leave no trace.
 _DROPPED_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
@@ -66,6 +67,18 @@ def _encoding_guess(data: bytes) -> str:
     return f"; it looks like {name}; convert it: iconv -f {name} -t UTF-8 FILE > NEW"
 
 
+class Table(dict[str, str]):
+    """What each code point becomes when a text is normalised; one that is absent stays."""
+
+    @cached_property
+    def native(self) -> Any:
+        """The table as the native engine reads it, ``None`` where there is no engine."""
+        return engine.native and engine.native.Normaliser(self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, str]]]:
+        return type(self), (dict(self),)  # the native one is made anew in another process
+
+
 class Token(NamedTuple):
     """A word of a normalised text: its form and its span in normalised positions."""
 
@@ -111,20 +124,30 @@ class Normalised:
 
 
 @cache
-def default_table() -> dict[str, str]:
+def default_table() -> Table:
     """The normalisation table, made from those of camel-tools (Obeid et al. 2020).
+
+    It is kept in ``normalisation.json``, so that reading needs no camel-tools; a test holds the
+    file to what :func:`make_table` gives.
+
+    >>> table = default_table()
+    >>> table["أ"], table["ة"], table["٣"], table["ﻻ"], table["ـ"]
+    ('ا', 'ه', '3', 'لا', '')
+    """
+    kept = resources.files("stance").joinpath("normalisation.json").read_text("utf-8")
+    return Table(json.loads(kept))
+
+
+def make_table() -> Table:
+    """The default table from its sources.
 
     For each code point: compatibility decomposition (which also frees letters of their hamza),
     camel-tools' ``arclean`` map (presentation forms, Persian letters, Arabic-Indic digits,
     punctuation), one alef, one ya, ta marbuta as ha, lower case; marks, tatweel and format
     characters vanish. The result is closed: no output holds a code point that the table would
     change again.
-
-    >>> table = default_table()
-    >>> table["أ"], table["ة"], table["٣"], table["ﻻ"], table["ـ"]
-    ('ا', 'ه', '3', 'لا', '')
     """
-    from camel_tools.utils.charmap import CharMapper  # keeps the import off the command's way
+    from camel_tools.utils.charmap import CharMapper
     from camel_tools.utils.normalize import (
         normalize_alef_ar,
         normalize_alef_maksura_ar,
@@ -148,7 +171,7 @@ def default_table() -> dict[str, str]:
             seen = folded
         return seen
 
-    table = {}
+    table = Table()
     for code in range(0x110000):
         char = chr(code)
         category = unicodedata.category(char)
@@ -174,6 +197,8 @@ def normalise(text: str, table: Table | None = None) -> Normalised:
     ''
     """
     table = default_table() if table is None else table
+    if table.native:
+        return Normalised(*table.native.normalise(text))
     out: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -7,7 +7,8 @@ import pytest
 
 from stance import storage
 from stance.encoder import Encoder
-from stance.model import Sample, Settings, fit
+from stance.learner import Sample, fit
+from stance.model import Settings
 from stance.text import InputError, default_table
 
 TEXTS = ["محور دائم بينهما", "صفقة عابرة", "وصل الوفد أمس", "محور جديد"] * 4

@@ -1,5 +1,6 @@
 """Feature families: a contract that all keep, and what each one sees."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
 
 from stance import lexicon
 from stance.features import (
@@ -15,7 +15,6 @@ from stance.features import (
     CharNgrams,
     Discourse,
     Form,
-    Reader,
     Reading,
     Scoped,
     Stems,
@@ -55,13 +54,12 @@ TEXTS = [
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
 class TestContract:
-    def test_clone_and_fit_return_an_estimator(self, family):
-        copy = clone(family)
-        assert copy is not family
-        assert copy.fit(TEXTS) is copy
+    def test_fit_gives_the_family_itself(self, family):
+        other = copy.copy(family)
+        assert other.fit(TEXTS) is other
 
     def test_rows_columns_and_finite_values(self, family):
-        X = clone(family).fit(TEXTS)
+        X = copy.copy(family).fit(TEXTS)
         matrix = X.transform(TEXTS)
         names = X.get_feature_names_out()
         assert matrix.shape == (len(TEXTS), len(names))
@@ -69,22 +67,24 @@ class TestContract:
         assert np.isfinite(matrix.data).all()
 
     def test_a_row_does_not_depend_on_its_batch(self, family):
-        fitted = clone(family).fit(TEXTS)
+        fitted = copy.copy(family).fit(TEXTS)
         batch = fitted.transform(TEXTS)
         for i, text in enumerate(TEXTS[:8]):
             assert (fitted.transform([text]) != batch[i]).nnz == 0
 
     def test_readings_and_texts_give_the_same(self, family):
-        fitted = clone(family).fit(TEXTS)
-        assert (fitted.transform(Reader().transform(TEXTS)) != fitted.transform(TEXTS)).nnz == 0
+        fitted = copy.copy(family).fit(TEXTS)
+        assert (
+            fitted.transform([Reading.of(t) for t in TEXTS]) != fitted.transform(TEXTS)
+        ).nnz == 0
 
     def test_texts_without_words_give_empty_rows(self, family):
-        matrix = clone(family).fit(TEXTS).transform(["", " \n", "…؟!", "ــ"])
+        matrix = copy.copy(family).fit(TEXTS).transform(["", " \n", "…؟!", "ــ"])
         assert matrix.shape[0] == 4
         assert matrix.nnz == 0
 
     def test_every_column_of_a_row_occurs_in_its_text(self, family):
-        fitted = clone(family).fit(TEXTS)
+        fitted = copy.copy(family).fit(TEXTS)
         names = fitted.get_feature_names_out()
         for text in TEXTS[:8]:
             reading = Reading.of(text)

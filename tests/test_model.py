@@ -13,17 +13,8 @@ from scipy.special import softmax
 
 import stance
 from stance import corpus, evaluation, lexicon
-from stance.model import (
-    LEARNERS,
-    Model,
-    Sample,
-    Settings,
-    build_features,
-    conformal_thresholds,
-    fit_head,
-    fit_temperature,
-    log_prior,
-)
+from stance.learner import Sample, conformal_thresholds, fit_head, fit_temperature
+from stance.model import LEARNERS, Model, Settings, build_features, log_prior
 from stance.text import InputError, default_table
 
 ROOT = Path(__file__).parent.parent
@@ -295,7 +286,7 @@ def test_training_again_from_the_same_data_gives_the_shipped_classifier(model):
         coef, intercept = fit_head(*learned[task], head.labels, head.C, settings_.learner)
         heads[task] = dataclasses.replace(head, coef=coef, intercept=intercept)
     again = Model(features, heads, model.info)
-    assert again.columns() == model.columns()
+    assert again.features.columns() == model.features.columns()
     texts = [p.text for p in passages[::7]]
     for task, p in again.predict_proba(texts).items():
         shipped = model.predict_proba(texts)[task]

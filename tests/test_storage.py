@@ -49,7 +49,7 @@ def test_an_altered_file_is_refused(tmp_path, place):
 def test_a_foreign_file_is_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save_file({"x": np.zeros(3)}, path)
-    with pytest.raises(InputError, match="format None, expected 'stance-model-1'"):
+    with pytest.raises(InputError, match="format None, expected 'stance-model-2'"):
         storage.read(path)
     path.write_text("hello")
     with pytest.raises(InputError, match="not a model file"):

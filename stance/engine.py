@@ -3,6 +3,7 @@
 ``STANCE_NATIVE=0`` in the environment leaves it aside.
 """
 
+import importlib
 import os
 import warnings
 from typing import Any
@@ -12,7 +13,7 @@ native: Any = None
 
 if os.environ.get("STANCE_NATIVE") != "0":
     try:
-        from stance import _native as native  # type: ignore[no-redef,attr-defined]
+        native = importlib.import_module("stance._native")
     except ImportError as error:
         warnings.warn(
             f"the native engine is missing ({error}): the same numbers come from Python, many "

@@ -191,11 +191,11 @@ class Ngrams(Family):
         """
         self.check()
         spread: Counter[str] = Counter()
-        n = 0
-        for n, passage in enumerate(X, 1):
+        passages = list(X)
+        for passage in passages:
             spread.update({o.feature for o in self.occurrences(Reading.of(passage))})
         names = sorted(name for name, count in spread.items() if count >= self.min_df)
-        return self.learn(names, np.array([spread[name] for name in names]), n)
+        return self.learn(names, np.array([spread[name] for name in names]), len(passages))
 
     def check(self) -> None:
         """Raise ``ValueError`` where the range of n-grams is impossible."""
@@ -608,7 +608,8 @@ class Features:
             self.families, engine.count(map(_written, passages), least), strict=True
         ):
             if isinstance(family, Ngrams):
-                family.learn(*counted, len(passages))
+                names, spread = counted
+                family.learn(names, spread, len(passages))
             else:
                 family.fit([])
         return self

@@ -1117,4 +1117,51 @@ class Reader {
     }
 };
 
+// --- products of a compressed sparse matrix with a narrow dense one, for the learner --------------
+
+// Sums of a fixed width stay in registers.
+template <int K>
+struct Sums {
+    double at[K];
+    explicit Sums(int) {}
+};
+template <>
+struct Sums<0> {
+    std::vector<double> at;
+    explicit Sums(int width) : at(size_t(width)) {}
+};
+
+// out (rows, K) = matrix (rows, columns) times dense (columns, K).
+template <int K>
+void times(const int32_t* indptr, const int32_t* indices, const float* data, size_t rows,
+           const double* dense, int width, double* out) {
+    const int n = K ? K : width;
+    Sums<K> sum(n);
+    for (size_t i = 0; i < rows; i++) {
+        for (int k = 0; k < n; k++) sum.at[k] = 0;
+        for (int32_t j = indptr[i]; j < indptr[i + 1]; j++) {
+            const double* row = dense + size_t(indices[j]) * n;
+            const double value = data[j];
+            for (int k = 0; k < n; k++) sum.at[k] += value * row[k];
+        }
+        for (int k = 0; k < n; k++) out[i * n + k] = sum.at[k];
+    }
+}
+
+// out (columns, K) = transposed matrix times dense (rows, K); out is 0 before.
+template <int K>
+void transposed_times(const int32_t* indptr, const int32_t* indices, const float* data,
+                      size_t rows, const double* dense, int width, double* out) {
+    const int n = K ? K : width;
+    Sums<K> own(n);
+    for (size_t i = 0; i < rows; i++) {
+        for (int k = 0; k < n; k++) own.at[k] = dense[i * n + k];
+        for (int32_t j = indptr[i]; j < indptr[i + 1]; j++) {
+            double* row = out + size_t(indices[j]) * n;
+            const double value = data[j];
+            for (int k = 0; k < n; k++) row[k] += value * own.at[k];
+        }
+    }
+}
+
 }  // namespace stance

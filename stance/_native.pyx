@@ -86,12 +86,22 @@ cdef extern from *:
             found[id]++;
         });
     }
+    inline void product(bool transposed, const int32_t* indptr, const int32_t* indices,
+                        const float* data, size_t rows, const double* dense, int width, double* out) {
+        auto run = transposed ? (width == 4 ? transposed_times<4> : transposed_times<0>)
+                              : (width == 4 ? times<4> : times<0>);
+        run(indptr, indices, data, rows, dense, width, out);
+    }
     }
     """
     void scored "stance::scored"(
         Reader& reader, const float* weights, int labels, double* out
     ) except + nogil
     void spread "stance::spread"(Reader& reader, vector[vector[int64_t]]& texts) except + nogil
+    void product "stance::product"(
+        cbool transposed, const int32_t* indptr, const int32_t* indices, const float* data,
+        size_t rows, const double* dense, int width, double* out
+    ) noexcept nogil
 
 
 # How many different words a reader remembers before it starts anew: bounds the memory.
@@ -339,3 +349,26 @@ cdef class Engine:
                     scored(scratch.reader[0], rows, labels, &out[i, 0])
         self.idle.append(scratch)
         return scores, words
+
+
+def times(matrix, const double[:, ::1] dense not None, cbool transposed=False):
+    """A compressed sparse row matrix, or its transpose, times a narrow dense one.
+
+    The matrix is float32, the dense one and the product are float64. A row of ``dense`` is met once for all its columns, which SciPy meets one after the other.
+    """
+    cdef const int32_t[::1] indptr = matrix.indptr
+    cdef const int32_t[::1] indices = matrix.indices
+    cdef const float[::1] data = matrix.data
+    inside, outside = matrix.shape if transposed else matrix.shape[::-1]
+    if dense.shape[0] != inside:
+        raise ValueError(f"the dense matrix has {dense.shape[0]} rows, expected {inside}")
+    found = np.zeros((outside, dense.shape[1]))
+    cdef double[:, ::1] out = found
+    cdef int width = <int>dense.shape[1]
+    cdef size_t rows = indptr.shape[0] - 1
+    if data.size and width:
+        with nogil:
+            product(
+                transposed, &indptr[0], &indices[0], &data[0], rows, &dense[0, 0], width, &out[0, 0]
+            )
+    return found

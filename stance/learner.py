@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, vstack
+from scipy.sparse.linalg import LinearOperator, lsqr
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.decomposition import TruncatedSVD
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
+from stance import engine
 from stance.features import Features
 from stance.lexicon import Lexicon
 from stance.model import Head, Model, Settings, build_features, log_prior
@@ -120,7 +122,7 @@ _Scores = tuple[np.ndarray, np.ndarray]
 
 
 def _regression(C: float) -> LogisticRegression:
-    return LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+    return LogisticRegression(C=C, max_iter=1000)
 
 
 def _logistic(
@@ -140,8 +142,40 @@ def _svm(
 def _ridge(
     X: csr_matrix, y: np.ndarray, weight: np.ndarray, labels: Sequence[str], C: float
 ) -> _Scores:
-    machine = RidgeClassifier(alpha=1 / C, solver="lsqr", tol=1e-4)
-    return _per_label(machine.fit(X, y, sample_weight=weight), labels)
+    """Ridge regression on ±1 for all labels in one run of LSQR (Paige & Saunders 1982).
+
+    scikit-learn would solve one label after the other and meet the matrix each time.
+    """
+    targets = np.where(y[:, None] == np.array(labels), 1.0, -1.0)
+    rows, columns, width = *X.shape, len(labels)
+    mean_x, mean_y = weight @ X / weight.sum(), weight @ targets / weight.sum()
+    root = np.sqrt(weight)
+    scaled = csr_matrix(X, dtype=np.float32)
+    scaled.data *= np.repeat(root, np.diff(X.indptr)).astype(np.float32)
+
+    # The matrix is centred without becoming dense.
+    def forward(w: np.ndarray) -> np.ndarray:
+        W = w.reshape(columns, width)
+        return (_times(scaled, W) - np.outer(root, mean_x @ W)).ravel()
+
+    def backward(u: np.ndarray) -> np.ndarray:
+        U = u.reshape(rows, width)
+        return (_times(scaled, U, transposed=True) - np.outer(mean_x, root @ U)).ravel()
+
+    shape = (rows * width, columns * width)
+    operator = LinearOperator(shape, matvec=forward, rmatvec=backward, dtype=float)
+    aim = root[:, None] * (targets - mean_y)
+    found = lsqr(operator, aim.ravel(), damp=math.sqrt(1 / C), atol=1e-4, btol=1e-4)[0]
+    scores = found.reshape(columns, width)
+    half = 0.5 if width == 2 else 1.0  # the two labels' scores are each other's negatives
+    return half * scores.T, half * (mean_y - mean_x @ scores)
+
+
+def _times(X: csr_matrix, dense: np.ndarray, transposed: bool = False) -> np.ndarray:
+    """A sparse matrix, or its transpose, times a narrow dense one."""
+    if engine.native is not None:
+        return np.asarray(engine.native.times(X, dense, transposed))
+    return np.asarray((X.T if transposed else X) @ dense)
 
 
 def _ridge_early(

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "features": {"engine", "text", "lexicon", "scope"},
     "encoder": {"text", "features"},
     "model": {"text", "lexicon", "features", "encoder"},
-    "learner": {"text", "lexicon", "features", "model"},
+    "learner": {"engine", "text", "lexicon", "features", "model"},
     "evaluation": {"text", "lexicon", "features", "corpus", "model", "learner"},
     "comparison": {"text", "evaluation"},
     "challenge": {"text", "corpus", "evaluation"},

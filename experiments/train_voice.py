@@ -55,14 +55,14 @@ def examples(records: Sequence[dict[str, Any]]) -> tuple[list[Example], list[Exa
 
 def _choice(article: Any, n: int, past: Any, name: list[str], at: list[int]) -> list[Example]:
     p = article.passages[n]
-    whole = list(voice._passage_features(article, n, past))
-    candidates = [("author", [*whole, *voice._said(p)])]
+    names = voice._names()
+    whole = list(voice._whole_total(names.last, article, n, past))
+    candidates = [("author", [*whole, *voice._said(names.author, p)])]
     if past.last.name:
         candidates.append(("last", whole))
-    starts = list(p.starts())
+    starts = voice._start_totals(names.start, article, n, past)
     offset = len(candidates)
-    for i in starts:
-        candidates.append(("start", list(voice._start_features(article, n, i, past))))
+    candidates += [("start", list(features)) for features in starts.values()]
     right = [offset + k for k, i in enumerate(starts) if i in at]
     if not name:
         right = [0]
@@ -91,7 +91,10 @@ def _ends(article: Any, n: int, start: int, end: int) -> list[Example]:
     limit = min(end, voice._limit(article.passages[n], start) - 1)
     return [
         Example(
-            [("stop", []), ("end", list(voice._end_features(article, n, start, i)))],
+            [
+                ("stop", []),
+                ("end", list(voice._end_total(voice._names().end, article, n, start, i))),
+            ],
             [int(i < end)],
         )
         for i in range(start + 1, limit + 1)
@@ -168,6 +171,7 @@ def main() -> None:
         weights = voice._Weights(**train([d for i, d in enumerate(data) if i not in test]))
         print(fold, [len(table) for table in weights], flush=True)
         voice._weights = lambda fixed=weights: fixed
+        voice._model.cache_clear()
         rows += [row for i in sorted(test) for row in found_in(records[i])]
     print(json.dumps(measured(rows), ensure_ascii=False, indent=1))
 

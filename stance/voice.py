@@ -7,18 +7,20 @@ the passage. A second one tells where the name ends. Both are in ``voice.json``,
 ``experiments/train_voice.py``. Matching is done on normalised text, names are given as written.
 """
 
+import bisect
 import functools
 import itertools
 import json
 import math
+import operator
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from stance.text import Token, normalise
+from stance.text import normalise
 
 
 @dataclass(frozen=True)
@@ -55,43 +57,50 @@ def holders(passages: Sequence[str]) -> list[Holder]:
     """
     article = _Article([_Passage(p) for p in passages])
     past = _Past()
-    found = []
+    found: list[Holder] = []
     for i in range(len(passages)):
+        if i:
+            past.learn(article.passages[i - 1], found[-1])
         found.append(_holder(article, i, past))
-        past.learn(article.passages[i], found[-1])
     return _completed(article, found)
 
 
 # --- words (normalised: one alef, ya for alef maksura, ha for ta marbuta) -------------------------
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+_SPEECH = frozenset({"reports", "judges", "announces", "acts"})
+_SOURCES = frozenset({"role", "body", "country"})
+_MENTIONS = frozenset({"doubtful", "given", "acts", "document"})
+_CLITICS = ("", "و", "ف", "س", "وس", "فس")  # conjunctions and the future particle
+_ENDINGS = frozenset({"", "ه", "ون", "ين", "ان", "ا", "ات", "تان", "يون", "يين"})
+_PRONOUNS = ("ه", "ها", "هم", "هما", "نا", "ني")
+_THE = ("ال", "وال", "فال", "بال", "كال", "لل", "ولل", "فلل")
+_THAT = frozenset(
+    start + word
+    for start in ("", "و", "ب", "ل", "ك", "ف")
+    for word in ("ان", "انه", "انها", "انهم", "انهما", "انني", "اننا", "انهن", "الا", "انما")
+)
+_LISTENERS = (
+    *("لموقع", "لوسايل", "لمراسل", "لصحيف", "لوكال", "لقنا", "لشبك", "لبرنامج", "لاذاع"),
+    *("للصح", "للموقع", "للوكال", "للقنا", "للشبك"),
+)
 
 
 def _data(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(resources.files("stance").joinpath(name).read_text("utf-8"))
+    read: dict[str, Any] = json.loads(Path(__file__).with_name(name).read_bytes())
     return read
 
 
-# Lists of words, each a few lines of text. Of a regular verb: the stem of the past, of the present,
-# and the participle that reports ("موكدا"); nouns stand with the article and other clitics, in the
-# feminine, dual or plural; plain words as they are, or behind a conjunction.
-_LISTS = _data("voice-words.json")
-_VERBS = {name: " ".join(lines) for name, lines in _LISTS["verbs"].items()}
-_IRREGULAR = {name: " ".join(lines) for name, lines in _LISTS["irregular"].items()}
-_NOT_VERBS = _words(" ".join(_LISTS["no verbs"]))
-_NOUNS = {name: _words(" ".join(lines)) for name, lines in _LISTS["nouns"].items()}
-_PLAIN = {name: _words(" ".join(lines)) for name, lines in _LISTS["plain"].items()}
+def _words(lines: Iterable[str]) -> set[str]:
+    return {*" ".join(lines).split()}
 
 
-def _forms(table: str, participles: bool) -> Iterator[str]:
+def _forms(table: Iterable[str], participles: bool) -> Iterator[str]:
     """The finite forms of a table's verbs, or their participles in the accusative.
 
-    >>> sorted(_forms("قال/قول/قايل", participles=False))[:5]
+    >>> sorted(_forms(["قال/قول/قايل"], participles=False))[:5]
     ['تقول', 'تقولان', 'تقولون', 'قال', 'قالت']
     """
-    for verb in table.split():
+    for verb in table:
         past, present, participle = verb.split("/")
         if not participles:
             yield from (past + end for end in ("", "ت", "وا"))
@@ -101,63 +110,88 @@ def _forms(table: str, participles: bool) -> Iterator[str]:
             yield from (participle + end for end in ("ا", "ه", "ين"))
 
 
-_FINITE = {
-    name: (frozenset(_forms(table, False)) | _words(_IRREGULAR.get(name, ""))) - _NOT_VERBS
-    for name, table in _VERBS.items()
-}
-_PARTICIPLES = frozenset(_forms(" ".join(_VERBS.values()), True)) - _NOT_VERBS
-_COMPLEMENT = re.compile(r"[وبلكف]?(?:ان(?:ه|ها|هم|هما|ني|نا|هن)?|الا|انما)")
-_OBJECT = re.compile(r"(.{3,}?)(?:ه|ها|هم|هما|نا|ني)")
-_SHAPES = {
-    name: re.compile(pattern)
-    for name, pattern in {
-        "the": r"(?:[وفبك]?ال|[وف]?لل).*",
-        "nisba": r".{2,}(?:ي|يه|يين|يون|يان)",
-        "pronoun": r".{2,}(?:ها|هم|هما|ته|نا)",
-        "feminine": r".*(?<!ت)ه",
-        "and": r"[وف].*",
-        "by": r"ب.*",
-        "to": r"ل.*",
-        "present": r"[يت].{3,}",
-        "accusative": r".*ا",
-        "past she": r".*ت",
-        "plural": r".*(?:ين|ون)",
-        "number": r"\d+",
-        "speaks": r"[وف]?.{4,}(?:نا|ني)",
-        "listener": (
-            r"ل(?:موقع|وسايل|مراسل|صحيف|وكال|قنا|شبك|برنامج|اذاع).*|لل(?:صح|موقع|وكال|قنا|شبك).*"
-        ),
-    }.items()
-}
-_TOKEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]")
-_ENDS = frozenset(".!?…")
-_BULLETS = frozenset("■□•*-–—ـ")
-_SELF = _words("ذاته ذاتها نفسه نفسها")
-_SPEECH = frozenset(_VERBS)
-_SOURCES = frozenset({"role", "body", "country"})
-_EDGE = frozenset({"edge"})
-
-
-def _is(word: str, forms: frozenset[str]) -> bool:
-    """Whether a word, or what follows its conjunction or future particle, is one of the forms."""
-    starts = ("", "و", "ف", "س", "وس", "فس")
-    return any(word.startswith(s) and word[len(s) :] in forms for s in starts)
-
-
-def _noun(word: str, nouns: frozenset[str]) -> bool:
-    """Whether a word is one of the nouns: with clitics, feminine, dual or plural.
-
-    >>> roles = frozenset({"باحث", "سفير"})
-    >>> _noun("للباحثين", roles), _noun("بالسفيره", roles), _noun("جسر", roles)
-    (True, True, False)
-    """
-    bare = {word, re.sub(r"^[وفبك]?ال|^[وف]?لل", "", word)}
-    bare |= {word[1:]} if word[:1] in {"ب", "ل", "و", "ف"} else set()
-    ends = ("", "ه", "ون", "ين", "ان", "ا", "ات", "تان", "يون", "يين")
-    return any(w.endswith(e) and w[: len(w) - len(e)] in nouns for w in bare for e in ends)
-
-
 @functools.cache
+def _lists() -> tuple[Mapping[str, Set[str]], Mapping[str, Set[str]]]:
+    """The classes of listed words: of forms as they stand, and of the stems of nouns.
+
+    ``voice-words.json`` has of a regular verb the stem of the past, of the present, and the
+    participle that reports ("موكدا"); nouns stand with the article and other clitics, in the
+    feminine, dual or plural; plain words as they are, or behind a conjunction.
+    """
+    lists = _data("voice-words.json")
+    no_verbs = _words(lists["no verbs"])
+    forms: dict[str, set[str]] = defaultdict(set)
+    nouns: dict[str, set[str]] = defaultdict(set)
+    for name, lines in lists["verbs"].items():
+        verbs, irregular = _words(lines), _words(lists["irregular"].get(name, ()))
+        for form in {*_forms(verbs, False), *irregular} - no_verbs:
+            forms[form].add(name)
+        for form in {*_forms(verbs, True)} - no_verbs:
+            forms[form].add("reporting")
+    for table, classes in ((lists["plain"], forms), (lists["nouns"], nouns)):
+        for name, lines in table.items():
+            for word in _words(lines):
+                classes[word].add(name)
+    return dict(forms), dict(nouns)
+
+
+def _listed(word: str) -> set[str]:
+    """The classes of a word, or of what follows its conjunction or future particle, in the lists.
+
+    >>> sorted(_listed("وسيقول")), sorted(_listed("موكدا")), sorted(_listed("جسر"))
+    (['reports'], ['reporting'], [])
+    """
+    forms, _ = _lists()
+    rests = (word[len(clitic) :] for clitic in _CLITICS if word.startswith(clitic))
+    return set().union(*(forms[rest] for rest in rests if rest in forms))
+
+
+def _noun(word: str) -> set[str]:
+    """The classes of a noun in the lists: with clitics, feminine, dual or plural.
+
+    >>> sorted(_noun("للباحثين")), sorted(_noun("بالسفيره")), sorted(_noun("جسر"))
+    (['role'], ['role', 'title'], [])
+    """
+    _, nouns = _lists()
+    bare = [word, *(word[len(the) :] for the in _THE if word.startswith(the))]
+    if word.startswith(("ب", "ل", "و", "ف")):
+        bare.append(word[1:])
+    stems = (w[: len(w) - n] for w in bare for n in range(4) if w[len(w) - n :] in _ENDINGS)
+    return set().union(*(nouns[stem] for stem in stems if stem in nouns))
+
+
+def _shapes(word: str) -> Iterator[str]:
+    """The classes that a word seems to have by its first and last letters."""
+    if word.startswith(_THE):
+        yield "the"
+    if word[2:].endswith(("ي", "يه", "يين", "يون", "يان")):
+        yield "nisba"
+    if word[2:].endswith(("ها", "هم", "هما", "ته", "نا")):
+        yield "pronoun"
+    if word.endswith("ه") and not word.endswith("ته"):
+        yield "feminine"
+    if word.startswith(("و", "ف")):
+        yield "and"
+    if word.startswith("ب"):
+        yield "by"
+    if word.startswith("ل"):
+        yield "to"
+    if word.startswith(("ي", "ت")) and len(word) > 3:
+        yield "present"
+    if word.endswith("ا"):
+        yield "accusative"
+    if word.endswith("ت"):
+        yield "past she"
+    if word.endswith(("ين", "ون")):
+        yield "plural"
+    if word.isdecimal():
+        yield "number"
+    if word[4:].endswith(("نا", "ني")):
+        yield "speaks"
+    if word.startswith(_LISTENERS):
+        yield "listener"
+
+
 def _classes(word: str) -> frozenset[str]:
     """The classes of a normalised word, by its form alone; a mark is a class of its own.
 
@@ -166,23 +200,109 @@ def _classes(word: str) -> frozenset[str]:
     """
     if not word[0].isalnum():
         return frozenset({word})
-    found = {name for name, forms in _FINITE.items() if _is(word, forms)}
-    found |= {name for name, nouns in _NOUNS.items() if _noun(word, nouns)}
-    found |= {name for name, forms in _PLAIN.items() if _is(word, forms)}
-    found |= {name for name, shape in _SHAPES.items() if shape.fullmatch(word)}
-    if _is(word, _PARTICIPLES):
-        found.add("reporting")
-    if _COMPLEMENT.fullmatch(word):
+    found = {*_listed(word), *_noun(word), *_shapes(word)}
+    if word in _THAT:
         found.add("that")
-    obj = _OBJECT.fullmatch(word)
-    if obj and not found & _SPEECH and any(_is(obj[1], f) for f in _FINITE.values()):
-        found.add("acts on")
+    if not found & _SPEECH and word[3:].endswith(_PRONOUNS):
+        verb = next(word.removesuffix(p) for p in _PRONOUNS if word.endswith(p))
+        if _listed(verb) & _SPEECH:
+            found.add("acts on")
     if word in {"في", "من", "علي", "الي", "عن"}:
         found.add(word)
     return frozenset(found or {"other"})
 
 
+_COUNTED = (
+    *("reports", "judges", "announces", "acts", "acts on", "reporting", "role", "body", "country"),
+    *("given", "document", "that", "speaks", "?", "according", "number"),
+)
+_PARTIES = {
+    "Korea": re.compile("كوري|بيونغ|بيونج|كيم|الشمال"),
+    "Russia": re.compile("روس|موسكو|بوتين|كرملين"),
+}
+_BOND = re.compile("تحالف|حلف|معاهده|شراكه|محور|تعاون|تقارب|علاق|صفق|اتفاق|جنود|ذخاير|قذايف")
+
+
+def _sort(classes: Set[str]) -> str:
+    """What a name that begins with a word of these classes would be the name of."""
+    for sort in ("quantity", "role", "body", "country", "given", "document"):
+        if sort in classes:
+            return sort
+    return "thing" if "the" in classes else "name"
+
+
+class _Form:
+    """A word by its form alone: its classes, and what the features ask of them again and again."""
+
+    def __init__(self, text: str, classes: frozenset[str]) -> None:
+        self.text = text
+        self.classes = classes
+        self.sort = _sort(classes)
+        self.said = (text.removeprefix("و").removeprefix("ال"),)
+        self.alef = text.startswith("ا") and "the" in classes
+        self.counted = (
+            *(name for name in _COUNTED if name in classes),
+            *(name for name, party in _PARTIES.items() if party.search(text)),
+            *("bond" for _ in _BOND.findall(text)),
+        )
+        self.speech = "/".join(sorted(classes & _SPEECH))
+        self.source = not classes.isdisjoint(_SOURCES)
+        self.starts = self._starts()
+        # What parts a word from the verb, the title or the opening that it may belong to.
+        self.breaks = not classes.isdisjoint({".", "?", "!", ":", "that"})
+        self.walls = self.breaks or "," in classes or bool(self.speech and "role" not in classes)
+        self.titled = not classes.isdisjoint({"the", "role", "described", "title", "preposition"})
+        self.adjective = self.titled or "nisba" in classes
+        self.completes = "that" in classes or ":" in classes
+        self.opens = not classes.isdisjoint({"opener", "and", ",", "preposition"})
+        self.plain = not (self.speech or self.source or self.walls or "according" in classes)
+        self.definite = self._definite()
+        self.subject = self._subject()
+
+    def _definite(self) -> str:
+        """Whether it has the article, and is an adjective."""
+        if "the" not in self.classes:
+            return "no"
+        return "nisba" if "nisba" in self.classes else "the"
+
+    def _subject(self) -> str:
+        """What it would be behind a verb, where the subject stands."""
+        if self.source:
+            return "source"
+        kinds = ("speaks", "that", "preposition")
+        mark = "mark" if self.classes & {",", ":", '"'} else "other"
+        return next((kind for kind in kinds if kind in self.classes), mark)
+
+    def _starts(self) -> bool:
+        """Whether the name of a holder may begin with it."""
+        classes = self.classes
+        if len(self.text) < 2 or not self.text[0].isalnum() or classes & {"number", "that"}:
+            return False
+        if "preposition" in classes and not self.source:
+            return False
+        return not self.speech or self.source or bool(classes & _MENTIONS)
+
+
+_EDGE = _Form("", frozenset({"edge"}))  # what stands around a passage
+_REMEMBERED = 1 << 15  # words, and sums of features
+
+
+@functools.lru_cache(_REMEMBERED)
+def _form(text: str, article: bool = True, accusative: bool = False) -> _Form:
+    """A word's form: without the article that it only seems to have, marked as an accusative."""
+    classes = _classes(text)
+    if not article and "the" in classes:
+        classes = classes - {"the"} | {"other"}
+    return _Form(text, classes | {"accusative"} if accusative else classes)
+
+
 # --- passages and articles ------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]")
+_ENDS = frozenset(".!?…")
+_BULLETS = frozenset("■□•*-–—ـ")
+_SELF = frozenset({"ذاته", "ذاتها", "نفسه", "نفسها"})
+_FAR = 1 << 30  # a position behind every passage
 
 
 class _Passage:
@@ -191,64 +311,106 @@ class _Passage:
     def __init__(self, written: str) -> None:
         self.written = written
         self.normal = normalise(written)
-        found = _TOKEN.finditer(self.normal.text)
-        self.tokens = [Token(m.group(), m.start(), m.end()) for m in found]
-        self.words = [t.text for t in self.tokens]
-        self.classes = [self._classes(i) for i in range(len(self.words))]
-        self.sentence: list[int] = []  # of each word, the position where its sentence begins
-        self.quoted: list[bool] = []
-        start, inside = 0, False
-        for i, token in enumerate(self.tokens):
-            inside ^= token.text == '"'
-            self.sentence.append(start)
-            self.quoted.append(inside)
-            after = self.normal.text[token.end : token.end + 1]
-            if token.text in _ENDS and after in {"", " ", '"'}:
-                start = i + 1
-        self.verbs = [i for i, c in enumerate(self.classes) if c & _SPEECH]
+        text = self.normal.text
+        self.spans = [m.span() for m in _TOKEN.finditer(text)]
+        self.words = [text[a:b] for a, b in self.spans]
+        self.forms = list(map(_form, self.words))
+        self._as_written()
+        self.size = len(self.words)
+        self.verbs = [i for i, form in enumerate(self.forms) if form.speech]
+        self.nouns = [i for i, form in enumerate(self.forms) if form.source]
+        self.walls = [i for i, form in enumerate(self.forms) if form.walls]
+        self.starts = self._starts()  # where the name of a holder may begin
+        self.sentences = self._sentences()
+        self.quoted = self._quoted()  # of each word, whether it stands in quotation marks
+        self.quotes = sum(self.quoted)
+        repeated = len({*self.words}) < self.size
+        self.repeated = {w for w, n in Counter(self.words).items() if n > 1} if repeated else set()
+        self.counts = Counter(itertools.chain.from_iterable([f.counted for f in self.forms]))
         self.bullet = written.lstrip()[:1] in _BULLETS  # the normalised text keeps few of them
-        self.nouns = [i for i, c in enumerate(self.classes) if c & _SOURCES]
 
-    def _classes(self, i: int) -> frozenset[str]:
-        found, written = _classes(self.words[i]), self.original(i, i + 1)
-        if "the" in found and written[0] in "أإآ":  # "Alexander" only seems to have the article
-            found = found - {"the"} | {"other"}
-        return found | {"accusative"} if "\u064b" in written else found
+    def _as_written(self) -> None:
+        """Correct the forms of words by what only their spelling tells."""
+        first, forms = self.normal.starts, self.forms
+        for i, form in enumerate(forms):
+            # "Alexander" only seems to have the article.
+            if form.alef and self.written[first[self.spans[i][0]]] in "أإآ":
+                forms[i] = _form(form.text, False)
+        at = self.written.find("\u064b")
+        while at >= 0:
+            i = bisect.bisect(self.spans, (bisect.bisect(first, at), 0)) - 1
+            if i >= 0 and "\u064b" in self.original(i, i + 1):
+                forms[i] = _form(forms[i].text, "the" in forms[i].classes, True)
+            at = self.written.find("\u064b", at + 1)
+
+    def _starts(self) -> list[int]:
+        starts = [i for i, form in enumerate(self.forms) if form.starts]
+        if "لي" in self.words:  # "told me an official"
+            starts = [i for i in starts if self.words[i] != "لي" or "role" not in self.at(i + 1)]
+        return starts
+
+    def _sentences(self) -> list[tuple[int, int, list[int]]]:
+        """Of each sentence, where it begins and ends, and which names may begin in it."""
+        ends = [i + 1 for i, word in enumerate(self.words) if word in _ENDS and self._stops(i)]
+        if self.words and self.size not in ends:
+            ends.append(self.size)
+        cuts = [0, *(bisect.bisect_left(self.starts, end) for end in ends)]
+        parts = (self.starts[a:b] for a, b in itertools.pairwise(cuts))
+        return list(zip([0, *ends], ends, parts, strict=False))
+
+    def _stops(self, i: int) -> bool:
+        end = self.spans[i][1]
+        return self.normal.text[end : end + 1] in {"", " ", '"'}
+
+    def _quoted(self) -> list[bool]:
+        if '"' not in self.words:
+            return [False] * self.size
+        return list(itertools.accumulate((w == '"' for w in self.words), operator.xor))
 
     def original(self, start: int, end: int) -> str:
         """The words ``start`` to ``end`` as written."""
-        a, b = self.normal.original(self.tokens[start].start, self.tokens[end - 1].end)
+        a, b = self.normal.original(self.spans[start][0], self.spans[end - 1][1])
         return self.written[a:b]
+
+    def form(self, i: int) -> _Form:
+        """The form of the word at a position, also outside the passage."""
+        return self.forms[i] if 0 <= i < self.size else _EDGE
 
     def at(self, i: int) -> frozenset[str]:
         """The classes of the word at a position; outside the passage, "edge"."""
-        return self.classes[i] if 0 <= i < len(self.classes) else _EDGE
+        return self.form(i).classes
+
+    def noun(self, begin: int, end: int) -> int | None:
+        """The first role, body or country in a range of positions."""
+        k = bisect.bisect_left(self.nouns, begin)
+        return self.nouns[k] if k < len(self.nouns) and self.nouns[k] < end else None
+
+    def heading(self, i: int) -> tuple[bool, bool, bool]:
+        """Of a title, whether it has the article and is a role, and whether its next word has."""
+        classes = self.forms[i].classes
+        return "the" in classes, "role" in classes, "the" in self.at(i + 1)
 
     def first(self, wanted: frozenset[str], positions: Sequence[int]) -> int | None:
         """The first of the positions whose word is of a wanted class."""
         return next((i for i in positions if self.at(i) & wanted), None)
 
-    def starts(self) -> Iterator[int]:
-        """Where the name of a holder may begin."""
-        nominal = frozenset({"role", "body", "country"})
-        verbal = nominal | {"doubtful", "given", "acts", "document"}
-        for i, (word, classes) in enumerate(zip(self.words, self.classes, strict=True)):
-            if not word[0].isalnum() or len(word) < 2 or classes & {"number", "that"}:
-                continue
-            if word == "لي" and "role" in self.at(i + 1):  # "told me an official"
-                continue
-            if classes & {"preposition"} and not classes & nominal:
-                continue
-            if not classes & _SPEECH or classes & verbal:
-                yield i
-
 
 class _Article:
-    """All passages of an article, and in how many of them each word stands."""
+    """All passages of an article, and in which of them each word stands."""
 
     def __init__(self, passages: Sequence[_Passage]) -> None:
         self.passages = passages
-        self.spread = Counter(word for p in passages for word in set(p.words))
+        spoken = sum(bool(p.verbs) for p in passages)
+        self.speech = f"{spoken / max(1, len(passages)):.1f}"  # the share of them with a verb
+        self.where: dict[str, list[int]] = {}
+        if len(passages) > 1:
+            for n, p in enumerate(passages):
+                for word in {*p.words}:
+                    self.where.setdefault(word, []).append(n)
+
+    def spread(self, word: str) -> int:
+        """In how many passages one of the article's words stands."""
+        return len(self.where.get(word, "1"))
 
 
 @dataclass
@@ -284,14 +446,22 @@ class _Past:
 def _introduced(p: _Passage) -> Holder:
     """The last person in a passage with title and given name, as an interview has its guest."""
     for i in range(len(p.words) - 2, 0, -1):
-        title = _title(p, i)
-        if "given" in p.at(i) and title is not None and "role" in p.at(title):
+        title = _title(p, i) if "given" in p.at(i) else None
+        if title is not None and "role" in p.at(title):
             name = p.original(i, i + 2)
             return Holder(name, name, p.original(title, i), "person", "introduced")
     return AUTHOR
 
 
-# --- features -------------------------------------------------------------------------------------
+def _title(p: _Passage, i: int) -> int | None:
+    """Where the title or body begins, at most eleven words before, that a name may belong to."""
+    end = i - 1 if i and p.words[i - 1] == "," else i
+    k = bisect.bisect_left(p.walls, end)
+    wall = p.walls[k - 1] if k else -1
+    return p.noun(max(wall + 1, i - 11), i)
+
+
+# --- features: what each group is told, and the names of the features that this makes -------------
 
 
 def _within(n: int, edges: Sequence[int]) -> str:
@@ -303,232 +473,226 @@ def _within(n: int, edges: Sequence[int]) -> str:
     return next((str(e) for e in edges if n <= e), "more")
 
 
-def _sort(p: _Passage, i: int) -> str:
-    """What a name that begins at a word would be the name of."""
-    classes = p.at(i)
-    for sort in ("quantity", "role", "body", "country", "given", "document"):
-        if sort in classes:
-            return sort
-    return "thing" if "the" in classes else "name"
+def _near(offset: int, form: _Form) -> Iterator[str]:
+    """A word that stands so many words behind the one at which a name would begin."""
+    yield from (f"{offset}:{name}" for name in form.classes)
+    if offset == 0:
+        yield f"sort:{form.sort}:{'the' if 'the' in form.classes else ''}"
+        yield f"word:{form.text}"
+    if offset == -1 and form is not _EDGE:
+        yield f"after:{form.text}"
 
 
-def _start_features(article: _Article, n: int, i: int, past: _Past) -> Iterator[str]:
-    """What speaks for and against a name of the holder that begins at a word."""
-    p = article.passages[n]
-    begin, size, sort = p.sentence[i], len(p.words), _sort(p, i)
-    for offset in range(-3, 4):
-        for name in p.at(i + offset):
-            yield f"{offset}:{name}"
-    yield f"sort:{sort}:{'the' if 'the' in p.at(i) else ''}"
-    yield f"word:{p.words[i]}"
-    if i:
-        yield f"after:{p.words[i - 1]}"
-    breaks = frozenset({".", "?", "!", ":", "that"})
-    # The verb before it, and the title.
-    stop = p.first(breaks, range(i - 1, max(-1, i - 16), -1))
-    verb = p.first(_SPEECH, range(i - 1, max(-1, i - 16, -1 if stop is None else stop), -1))
-    if verb is None:
-        yield "verb:none"
-    else:
-        kinds = "/".join(sorted(p.at(verb) & _SPEECH))
-        yield f"verb is:{p.words[verb].lstrip('وف')}"
-        between = range(verb + 1, i)
-        comma = "," in p.words[verb + 1 : i]
-        yield f"verb:{_within(i - verb, (1, 2, 4, 7, 10))}:{'comma' if comma else ''}"
-        yield f"verb:{kinds}"
-        yield f"verb:nouns:{min(2, sum(bool(p.at(k) & _SOURCES) for k in between))}"
-        yield f"{sort}&verb:{_within(i - verb, (1, 3))}:{kinds}"
-        noun = p.first(_SOURCES, range(verb + 1, i))
-        place = "first" if noun is None else "title" if noun == _title(p, i) else "later"
-        yield f"subject:{place}"
-        yield f"{sort}&subject:{place}:{_within(i - verb, (1, 3, 6))}"
-        if all(p.at(k) & {"the", "role", "described", "title", "preposition"} for k in between):
-            yield "verb:title between"
-    title = _title(p, i)
-    if title is None:
-        yield "title:none"
-    else:
-        the = "the" if "the" in p.at(title) else ""
-        role = "role" if "role" in p.at(title) else ""
-        yield f"title:{_within(i - title, (1, 2, 3, 5, 8))}:{the}:{role}"
-        yield f"{sort}&title:{_within(i - title, (1, 3))}"
-        if "the" in p.at(title + 1):
-            yield "title:the next"
-        adjectives = {"the", "role", "title", "described", "preposition", "nisba"}
-        if all(p.at(k) & adjectives for k in range(title + 1, i)):
-            yield "title:whole"
-    according = p.first(frozenset({"according"}), range(i - 1, max(-1, i - 12), -1))
-    if according is not None and "," not in p.words[according:i]:
-        yield "according"
-        yield f"{sort}&according:{_within(i - according, (1, 3, 6))}"
-    # What follows: a complement, or the verb.
-    that = p.first(frozenset({"that", ":"}), range(i + 1, min(size, i + 14)))
-    later = p.first(_SPEECH, range(i + 1, min(size, i + 16)))
-    yield f"that:{'none' if that is None else _within(that - i, (1, 2, 3, 4, 6, 9))}"
-    yield f"{sort}&that:{'none' if that is None else _within(that - i, (1, 2, 4, 9))}"
-    yield f"later:{'none' if later is None else _within(later - i, (1, 2, 3, 4, 6, 9))}"
-    topic = all(p.at(k) & {"opener", "and", ",", "preposition"} for k in range(begin, i))
-    if topic and later is not None:
-        yield f"topic:{sort}:{_within(later - i, (2, 5, 9))}"
-    other = next((k for k in p.verbs if k > i + 1 and _subject(p, k) == "source"), size)
-    yield f"until another:{(other - begin) / size:.1f}"
-    colon = p.first(frozenset({":"}), range(i + 1, min(size, i + 12)))
-    if begin == 0 and i <= 14 and colon and not any(k < colon for k in p.verbs):
-        yield "label"
-    # Where it stands.
-    share = f"{(size - begin) / size:.1f}"
+def _verb_before(
+    kinds: str, comma: bool, nouns: int, sort: str, distance: int, place: str, titles: bool
+) -> Iterator[str]:
+    """The verb before a name, and what stands between them."""
+    yield f"verb:{_within(distance, (1, 2, 4, 7, 10))}:{'comma' if comma else ''}"
+    yield f"verb:{kinds}"
+    yield f"verb:nouns:{nouns}"
+    yield f"{sort}&verb:{_within(distance, (1, 3))}:{kinds}"
+    yield f"subject:{place}"
+    yield f"{sort}&subject:{place}:{_within(distance, (1, 3, 6))}"
+    if titles:
+        yield "verb:title between"
+
+
+def _title_before(
+    the: bool, role: bool, next_the: bool, sort: str, distance: int, whole: bool
+) -> Iterator[str]:
+    """The title or body that a name may belong to."""
+    step = _within(distance, (1, 2, 3, 5, 8))
+    yield f"title:{step}:{'the' if the else ''}:{'role' if role else ''}"
+    yield f"{sort}&title:{_within(distance, (1, 3))}"
+    if next_the:
+        yield "title:the next"
+    if whole:
+        yield "title:whole"
+
+
+def _according(sort: str, distance: int) -> Iterator[str]:
+    yield "according"
+    yield f"{sort}&according:{_within(distance, (1, 3, 6))}"
+
+
+def _that_ahead(sort: str, distance: int) -> Iterator[str]:
+    """How far ahead a complement stands; 0: nowhere near."""
+    yield f"that:{_within(distance, (1, 2, 3, 4, 6, 9)) if distance else 'none'}"
+    yield f"{sort}&that:{_within(distance, (1, 2, 4, 9)) if distance else 'none'}"
+
+
+def _verb_ahead(sort: str, distance: int, topic: bool) -> Iterator[str]:
+    """How far ahead a verb stands (0: nowhere near), which the name may precede as its topic."""
+    yield f"later:{_within(distance, (1, 2, 3, 4, 6, 9)) if distance else 'none'}"
+    if topic and distance:
+        yield f"topic:{sort}:{_within(distance, (2, 5, 9))}"
+
+
+def _sentence(
+    share: str, number: int, verbs: int, lead: bool, quotes: bool, sort: str
+) -> Iterator[str]:
+    """The sentence: how much of the passage it begins, which it is, how many verbs are before."""
     yield f"share:{share}"
     yield f"{sort}&share:{share}"
-    yield f"sentence:{_within(len(set(p.sentence[: i + 1])), (1, 2, 3))}"
-    yield f"in sentence:{_within(i - begin, (0, 1, 2, 3, 5, 8, 12, 20))}"
-    yield f"{sort}&in sentence:{_within(i - begin, (0, 1, 3))}"
-    if not past.begun and len(article.passages) > 1:
+    yield f"sentence:{_within(number, (1, 2, 3))}"
+    if lead:
         yield "lead"
         yield f"lead&share:{share}"
-    yield f"verbs before:{min(3, sum(k < begin for k in p.verbs))}"
-    yield f"nouns before:{_within(sum(k < i for k in p.nouns), (0, 1, 2, 4))}"
-    yield f"nouns in sentence:{_within(sum(begin <= k < i for k in p.nouns), (0, 1, 2))}"
-    yield f"quoted:{p.quoted[i]}"
-    yield f"{sort}&quotes:{sum(p.quoted) > 0.3 * size}"
-    # What is known of the word.
-    word = p.words[i]
-    if word in past.words:
-        yield "of the last"
-    elif word in past.known:
-        yield "known"
-    if p.words.count(word) > 1:
+    yield f"verbs before:{verbs}"
+    yield f"{sort}&quotes:{quotes}"
+
+
+def _inside(sort: str, distance: int) -> Iterator[str]:
+    """How many words into its sentence a name begins."""
+    yield f"in sentence:{_within(distance, (0, 1, 2, 3, 5, 8, 12, 20))}"
+    yield f"{sort}&in sentence:{_within(distance, (0, 1, 3))}"
+
+
+def _nouns_before(passage: int, sentence: int, quoted: bool) -> Iterator[str]:
+    """How many roles, bodies and countries stand before a name."""
+    yield f"nouns before:{_within(passage, (0, 1, 2, 4))}"
+    yield f"nouns in sentence:{_within(sentence, (0, 1, 2))}"
+    yield f"quoted:{quoted}"
+
+
+def _known(known: str, again: bool, spread: int, recurs: int) -> Iterator[str]:
+    """Where else the word stands: in earlier names, the passage, the article, later passages."""
+    if known:
+        yield known
+    if again:
         yield "again"
-    yield f"spread:{_within(article.spread[word], (1, 2, 4))}"
-    after = sum(word in q.words for q in article.passages[n + 1 :])
-    yield f"recurs:{_within(after, (0, 1, 3))}"
+    yield f"spread:{_within(spread, (1, 2, 4))}"
+    yield f"recurs:{_within(recurs, (0, 1, 3))}"
 
 
-def _title(p: _Passage, i: int) -> int | None:
-    """Where the title or body begins, at most eleven words before, that a name may belong to."""
-    found = None
-    for k in range(i - 1, max(-1, i - 12), -1):
-        classes = p.at(k)
-        if k == i - 1 and "," in classes:
-            continue
-        verbal = classes & _SPEECH and "role" not in classes
-        if verbal or classes & {".", "?", "!", ":", ",", "that"}:
-            break
-        if classes & _SOURCES:
-            found = k
-    return found
+def _verb_is(word: str) -> Iterator[str]:
+    yield f"verb is:{word}"
 
 
-_COUNTED = (
-    *("reports", "judges", "announces", "acts", "acts on", "reporting", "role", "body", "country"),
-    *("given", "document", "that", "speaks", "?", "according", "number"),
-)
-_PARTIES = (re.compile("كوري|بيونغ|بيونج|كيم|الشمال"), re.compile("روس|موسكو|بوتين|كرملين"))
-_BOND = re.compile("تحالف|حلف|معاهده|شراكه|محور|تعاون|تقارب|علاق|صفق|اتفاق|جنود|ذخاير|قذايف")
+def _until_another(share: str) -> Iterator[str]:
+    """How much of the passage comes before a verb with another subject."""
+    yield f"until another:{share}"
 
 
-def _passage_features(article: _Article, n: int, past: _Past) -> Iterator[str]:
-    """What speaks for and against the author, or the one who spoke before, as the holder."""
-    p = article.passages[n]
-    size = len(p.words)
-    for i in range(4):
-        for name in p.at(i):
-            yield f"{i}:{name}"
-    counts = Counter(name for classes in p.classes for name in classes)
-    for name in _COUNTED:
-        yield f"count:{name}:{min(3, counts[name])}"
-    yield f"quotes:{sum(p.quoted) / max(1, size):.1f}"
-    yield f"sentences:{min(4, len(set(p.sentence)))}"
-    yield f"length:{_within(size, (20, 35, 50, 70, 100))}"
-    # Who gives no position on what the article is about is seldom its holder.
-    yield f"parties:{'+'.join(str(bool(party.search(p.normal.text))) for party in _PARTIES)}"
-    yield f"bond:{min(3, len(_BOND.findall(p.normal.text)))}"
-    told = sum(bool(q.verbs) for q in article.passages) / len(article.passages)
-    yield f"article:speech:{told:.1f}"
-    yield f"article:length:{_within(len(article.passages), (1, 3, 6))}"
-    yield f"gap:{min(3, past.gap)}"
-    yield f"run:{min(3, past.run)}"
-    yield f"last:{past.last.found}"
-    if not past.begun and len(article.passages) > 1:
-        yield "lead"
-    if p.bullet:
+def _single(name: str) -> Iterator[str]:
+    """A feature that is its own name."""
+    yield name
+
+
+# Of a passage, for the author or the one who spoke before.
+
+_IMPERSONAL = _words(["يذكر يشار يبدو يلاحظ الجدير جدير معلوم المعلوم معروف"])
+
+
+def _opening(offset: int, classes: frozenset[str]) -> Iterator[str]:
+    """One of a passage's first words."""
+    yield from (f"{offset}:{name}" for name in classes)
+
+
+def _count(name: str, n: int) -> Iterator[str]:
+    yield f"count:{name}:{n}"
+
+
+def _shape(
+    quotes: str, sentences: int, words: str, bullet: bool, impersonal: bool
+) -> Iterator[str]:
+    """The passage's form."""
+    yield f"quotes:{quotes}"
+    yield f"sentences:{sentences}"
+    yield f"length:{words}"
+    if bullet:
         yield "bullet"
-    if past.words & set(p.words):
-        yield "names the last"
-    if p.words and p.words[0].lstrip("و") in _IMPERSONAL:
+    if impersonal:
         yield "impersonal"
-    verb = p.first(_SPEECH, range(4))
-    subject = "no verb" if verb is None else _subject(p, verb)
-    yield f"subject:{subject}"
-    yield f"subject:{subject}&gap:{min(2, past.gap)}"
-    subjects = Counter(_subject(p, verb) for verb in p.verbs)
-    yield f"without subject:{min(2, subjects['that'] + subjects['preposition'])}"
-    yield f"with subject:{min(2, subjects['source'])}"
 
 
-def _said(p: _Passage) -> Iterator[str]:
-    """What a passage speaks of: its words, each once; news reads otherwise than a position."""
-    for word in {w.removeprefix("و").removeprefix("ال") for w in p.words}:
-        yield f"word:{word}"
+def _matter(parties: tuple[bool, ...], bonds: int) -> Iterator[str]:
+    """Who gives no position on what the article is about is seldom its holder."""
+    yield f"parties:{'+'.join(map(str, parties))}"
+    yield f"bond:{bonds}"
 
 
-def _subject(p: _Passage, verb: int) -> str:
-    """What stands where the subject of a verb would."""
-    after = p.at(verb + 1)
-    if after & _SOURCES:
-        return "source"
-    if "speaks" in after:
-        return "speaks"
-    if "that" in after or "preposition" in after:
-        return "that" if "that" in after else "preposition"
-    return "mark" if after & {",", ":", '"'} else "other"
+def _course(
+    speech: str, passages: str, gap: int, run: int, last: str, lead: bool, named: bool
+) -> Iterator[str]:
+    """The article, and who spoke before in it."""
+    yield f"article:speech:{speech}"
+    yield f"article:length:{passages}"
+    yield f"gap:{gap}"
+    yield f"run:{run}"
+    yield f"last:{last}"
+    if lead:
+        yield "lead"
+    if named:
+        yield "names the last"
 
 
-_IMPERSONAL = _words("يذكر يشار يبدو يلاحظ الجدير جدير معلوم المعلوم معروف")
-_NAMED = _words("في من باسم عن لدي بن ابو عبد ال ولد د الي علي و او الشماليه الجنوبيه المتحده يانغ")
+def _subjects(first: str, gap: int, without: int, with_: int) -> Iterator[str]:
+    """What stands behind the verbs."""
+    yield f"subject:{first}"
+    yield f"subject:{first}&gap:{gap}"
+    yield f"without subject:{without}"
+    yield f"with subject:{with_}"
 
 
-def _end_features(article: _Article, n: int, start: int, i: int) -> Iterator[str]:
-    """What speaks for and against a name that goes on with a word: a name's inner boundaries."""
-    p = article.passages[n]
-    sort = _sort(p, start) + ("+the" if "the" in p.at(start) else "")
-    word = p.words[i] if i < len(p.words) else ""
-    some = any("the" in p.at(k) for k in range(start, i))
-    state = f"{'some' if some else 'none'}:{'the' if 'the' in p.at(i - 1) else ''}"
-    joints = [k for k in range(start + 1, i) if "preposition" in p.at(k)]
+def _word(stem: str) -> Iterator[str]:
+    """What a passage speaks of; news reads otherwise than a position."""
+    yield f"word:{stem}"
+
+
+# Of a word with which a name may go on: a name's inner boundaries.
+
+_NAMED = _words(
+    ["في من باسم عن لدي بن ابو عبد ال ولد د الي علي و او", "الشماليه الجنوبيه المتحده يانغ"]
+)
+
+
+def _end_length(sort: str, length: int) -> Iterator[str]:
     yield "always"
     yield f"sort:{sort}"
-    yield f"length:{min(9, i - start)}"
-    yield f"{sort}&length:{min(6, i - start)}"
-    yield f"the:{state}"
-    yield f"joint:{p.words[joints[-1]] if joints else 'none'}"
-    yield f"joint:{min(4, i - joints[-1]) if joints else 'none'}"
-    for offset in range(-1, 3):
-        for name in p.at(i + offset):
-            yield f"{offset}:{name}"
-            if offset < 2:
-                yield f"{sort}&{offset}:{name}"
-            if offset == 0:
-                yield f"the:{state}&{name}"
-                yield f"{sort}&the:{state}&{name}"
-    for last in p.at(i - 1):
-        for name in p.at(i):
-            yield f"{last}>{name}"
-    if word in _NAMED:
-        yield f"word:{word}"
-        yield f"{sort}&word:{word}"
-    here, before = p.at(i), p.at(i - 1)
-    definite = ":".join(
-        "nisba" if {"the", "nisba"} <= c else "the" if "the" in c else "no" for c in (before, here)
-    )
+    yield f"length:{min(9, length)}"
+    yield f"{sort}&length:{min(6, length)}"
+
+
+def _end_inner(the: str, joint: str, distance: int) -> Iterator[str]:
+    """Articles in the name so far, and its last preposition."""
+    yield f"the:{the}"
+    yield f"joint:{joint or 'none'}"
+    yield f"joint:{min(4, distance) if joint else 'none'}"
+
+
+def _end_near(sort: str, offset: int, classes: frozenset[str]) -> Iterator[str]:
+    for name in classes:
+        yield f"{offset}:{name}"
+        if offset < 2:
+            yield f"{sort}&{offset}:{name}"
+
+
+def _end_on(sort: str, the: str, before: frozenset[str], classes: frozenset[str]) -> Iterator[str]:
+    for name in classes:
+        yield f"the:{the}&{name}"
+        yield f"{sort}&the:{the}&{name}"
+        yield from (f"{last}>{name}" for last in before)
+
+
+def _end_word(sort: str, word: str) -> Iterator[str]:
+    yield f"word:{word}"
+    yield f"{sort}&word:{word}"
+
+
+def _end_definite(sort: str, before: str, here: str, titled: str, length: int) -> Iterator[str]:
+    """Whether words agree in the article, as a noun and its adjective do."""
+    definite = f"{before}:{here}"
     yield f"definite:{definite}"
     yield f"{sort}&definite:{definite}"
-    yield f"{sort}&definite:{definite}&{min(3, i - start)}"
-    titled = "the" if "the" in p.at(start - 1) else "verb" if p.at(start - 1) & _SPEECH else "none"
+    yield f"{sort}&definite:{definite}&{min(3, length)}"
     yield f"titled:{titled}&definite:{definite}"
-    yield f"titled:{titled}&length:{min(4, i - start)}"
-    if sort in {"name", "given"} and word[:1].isalpha():
-        yield f"letters:{_within(len(word), (2, 3, 4, 6))}&{_within(len(p.words[i - 1]), (3, 5))}"
-        yield f"spread:{_within(article.spread[word], (1, 2, 4))}"
+    yield f"titled:{titled}&length:{min(4, length)}"
+
+
+def _end_letters(letters: int, before: int, spread: int) -> Iterator[str]:
+    yield f"letters:{_within(letters, (2, 3, 4, 6))}&{_within(before, (3, 5))}"
+    yield f"spread:{_within(spread, (1, 2, 4))}"
 
 
 # --- the models -----------------------------------------------------------------------------------
@@ -548,8 +712,338 @@ def _weights() -> _Weights:
     return _Weights(**_data("voice.json"))
 
 
-def _sum(weights: Mapping[str, float], features: Iterator[str]) -> float:
-    return sum(weights.get(name, 0.0) for name in features)
+class _Table(dict[Any, Any]):
+    """What a group's features add up to for what it is told, worked out when first asked for."""
+
+    def __init__(self, group: Callable[..., Any], total: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.group = group
+        self.total = total
+
+    def __missing__(self, told: tuple[Any, ...]) -> Any:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[told] = found = self.total(self.group(*told))
+        return found
+
+
+class _Tables:
+    """Tables of groups by name, under one way to add up features: their weights, or their names.
+
+    A group that is ``split`` has a table for what many words share, which leads to one for the
+    rest.
+    """
+
+    def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
+        self.total = total
+        self.zero = total(())
+
+    def table(self, group: Callable[..., Iterator[str]]) -> _Table:
+        """A table of a group."""
+        return _Table(group, self.total)
+
+    def split(self, group: Callable[..., Iterator[str]]) -> _Table:
+        """A table that leads from what many words share to a table for the rest."""
+        return _Table(functools.partial(functools.partial, group), self.table)
+
+
+class _Starts(_Tables):
+    """The groups of a word at which a name may begin."""
+
+    def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
+        super().__init__(total)
+        self.near = functools.lru_cache(_REMEMBERED)(self._near)
+        self.sentence = self.split(_sentence)
+        self.inside = self.table(_inside)
+        self.nouns = self.table(_nouns_before)
+        self.verb = self.split(_verb_before)
+        self.verb_is = self.table(_verb_is)
+        self.title = self.split(_title_before)
+        self.according = self.table(_according)
+        self.that = self.table(_that_ahead)
+        self.later = self.table(_verb_ahead)
+        self.until = self.table(_until_another)
+        self.known = self.table(_known)
+        self.single = self.table(_single)
+
+    def _near(self, form: _Form) -> tuple[Any, ...]:
+        return tuple(self.total(_near(offset, form)) for offset in range(-3, 4))
+
+    def around(self, forms: Sequence[_Form]) -> list[Any]:
+        """Of each word, what the three before it, itself and the three behind it add up to."""
+        edges = [_EDGE] * 3
+        columns = zip(*map(self.near, [*edges, *forms, *edges]), strict=True)
+        shifted = (column[n:] for n, column in enumerate(columns))
+        return [sum(near, self.zero) for near in zip(*shifted, strict=False)]
+
+
+class _Wholes(_Tables):
+    """The groups of a passage, for the author or the one who spoke before."""
+
+    def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
+        super().__init__(total)
+        self.opening = self.table(_opening)
+        self.count = self.table(_count)
+        self.shape = self.table(_shape)
+        self.matter = self.table(_matter)
+        self.course = self.table(_course)
+        self.subjects = self.table(_subjects)
+        self.word = self.table(_word)
+
+
+class _Ends(_Tables):
+    """The groups of a word with which a name may go on."""
+
+    def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
+        super().__init__(total)
+        self.length = self.table(_end_length)
+        self.inner = self.table(_end_inner)
+        self.near = self.table(_end_near)
+        self.on = self.table(_end_on)
+        self.word = self.table(_end_word)
+        self.definite = self.table(_end_definite)
+        self.letters = self.table(_end_letters)
+
+
+class _Model(NamedTuple):
+    """The tables of the four models."""
+
+    start: _Starts
+    author: _Wholes
+    last: _Wholes
+    end: _Ends
+
+
+def _sum(weights: Mapping[str, float], features: Iterable[str]) -> int:
+    """The weights of some features in hundredths, to which they are rounded: a sum without error.
+
+    Of equal sums the first one found wins, whatever the order of the features.
+    """
+    return sum(round(100 * weights.get(name, 0.0)) for name in features)
+
+
+@functools.cache
+def _model() -> _Model:
+    """The models with the weights that ship with the package."""
+    start, author, last, end = (functools.partial(_sum, weights) for weights in _weights())
+    return _Model(_Starts(start), _Wholes(author), _Wholes(last), _Ends(end))
+
+
+@functools.cache
+def _names() -> _Model:
+    """The models that give the names of the features instead, to train the weights."""
+    whole = _Wholes(tuple)
+    return _Model(_Starts(tuple), whole, whole, _Ends(tuple))
+
+
+def _start_totals(tables: _Starts, article: _Article, n: int, past: _Past) -> dict[int, Any]:
+    """What speaks for and against a name of the holder, by the word at which it would begin."""
+    p = article.passages[n]
+    around = tables.around(p.forms)
+    parts = (_behind(tables, p), _ahead(tables, p), _place(tables, article, n, past))
+    return {
+        i: around[i] + behind + ahead + place
+        for i, behind, ahead, place in zip(p.starts, *parts, strict=True)
+    }
+
+
+def _behind(tables: _Starts, p: _Passage) -> list[Any]:
+    """Of each start, the verb and the title before it, on one walk over the words."""
+    found: list[Any] = []
+    no_verb, no_title = tables.single["verb:none",], tables.single["title:none",]
+    starts = iter([*p.starts, _FAR])
+    start = next(starts)
+    verb = noun = title = according = None  # where those stand that a name here would belong to
+    changed = True  # whether there may be another title than at the last start
+    parts = untitled = -1  # the last word that does not belong to a title, or to its adjectives
+    verb_is, verbs, titles, told = tables.zero, tables.verb, tables.title, ("", False, 0)
+    for i, form in enumerate(p.forms):
+        if i == start:
+            start, sort = next(starts), form.sort
+            if changed or (title is not None and i - title > 11):
+                title, changed = _title(p, i), i > 0 and p.words[i - 1] == ","
+                if title is not None:
+                    titles = tables.title[p.heading(title)]
+            total = no_title if title is None else titles[sort, i - title, parts <= title]
+            if verb is None or i - verb > 15:
+                total += no_verb
+            else:
+                place = "first" if noun is None else "title" if noun == title else "later"
+                total += verb_is + verbs[sort, i - verb, place, untitled <= verb]
+            if according is not None and i - according <= 11:
+                total += tables.according[sort, i - according]
+            found.append(total)
+        if not form.titled:
+            untitled = i
+            if not form.adjective:
+                parts = i
+        if form.plain:
+            continue
+        if form.breaks:
+            verb = None
+        elif form.speech:
+            verb, noun, told = i, None, (form.speech, False, 0)
+            verb_is, verbs = tables.verb_is[form.text.lstrip("وف"),], tables.verb[told]
+        elif verb is not None and (form.source or form.text == ","):
+            kinds, passed, nouns = told
+            told = (kinds, passed or form.text == ",", min(2, nouns + form.source))
+            verbs = tables.verb[told]
+            noun = i if form.source and noun is None else noun
+        if form.text == ",":
+            according = None
+        elif "according" in form.classes:
+            according = i
+        changed = True
+    return found
+
+
+def _ahead(tables: _Starts, p: _Passage) -> list[Any]:
+    """Of each start, the complement and the verb ahead of it, and a verb with another subject."""
+    found: list[Any] = []
+    thats = iter([*(i for i, form in enumerate(p.forms) if form.completes), _FAR])
+    verbs = iter([*p.verbs, _FAR])
+    others = iter([*(k for k in p.verbs if p.form(k + 1).source), _FAR])
+    that, verb, other = next(thats), next(verbs), next(others)
+    labels = _labels(p)
+    label = tables.single["label",]
+    for begin, end, starts in p.sentences:
+        topic = next((i for i in range(begin, end) if not p.forms[i].opens), end)
+        until = None
+        for i in starts:
+            while that <= i:
+                that = next(thats)
+            while verb <= i:
+                verb = next(verbs)
+            while other <= i + 1:
+                other, until = next(others), None
+            if until is None:
+                until = tables.until[f"{(min(other, p.size) - begin) / p.size:.1f}",]
+            sort = p.forms[i].sort
+            found.append(
+                until
+                + tables.that[sort, that - i if that - i <= 13 else 0]
+                + tables.later[sort, verb - i if verb - i <= 15 else 0, i <= topic]
+            )
+            if i in labels:
+                found[-1] += label
+    return found
+
+
+def _labels(p: _Passage) -> Set[int]:
+    """The words at which the name in a label may begin: "X, of Y: ..."."""
+    if ":" not in p.words or not p.sentences:
+        return frozenset()
+    found = set()
+    verb = p.verbs[0] if p.verbs else _FAR
+    for i in range(min(15, p.sentences[0][1])):
+        colon = p.first(frozenset({":"}), range(i + 1, min(p.size, i + 12)))
+        if colon is not None and colon <= verb:
+            found.add(i)
+    return found
+
+
+def _place(tables: _Starts, article: _Article, n: int, past: _Past) -> list[Any]:
+    """Of each start, where it stands: in the sentence, the passage and the article."""
+    p = article.passages[n]
+    found: list[Any] = []
+    lead = not past.begun and len(article.passages) > 1
+    many_quotes = p.quotes > 0.3 * p.size
+    new = tables.known["", False, 1, 0]  # a word that stands nowhere else
+    count, nouns = 0, iter([*p.nouns, _FAR])
+    noun = next(nouns)
+    for number, (begin, _, starts) in enumerate(p.sentences, 1):
+        share = f"{(p.size - begin) / p.size:.1f}"
+        verbs = min(3, bisect.bisect_left(p.verbs, begin))
+        sentence = tables.sentence[share, min(4, number), verbs, lead, many_quotes]
+        before, quoted = bisect.bisect_left(p.nouns, begin), None
+        for i in starts:
+            if noun < i or p.quoted[i] is not quoted:
+                while noun < i:
+                    count, noun = count + 1, next(nouns)
+                quoted = p.quoted[i]
+                behind = tables.nouns[min(5, count), min(3, count - before), quoted]
+            form = p.forms[i]
+            word, sort, known = form.text, form.sort, new
+            if word in p.repeated or word in article.where or word in past.known:
+                known = tables.known[_elsewhere(article, n, past, word)]
+            depth = i - begin if i - begin < 21 else 21
+            found.append(sentence[(sort,)] + behind + tables.inside[sort, depth] + known)
+    return found
+
+
+def _elsewhere(article: _Article, n: int, past: _Past, word: str) -> tuple[str, bool, int, int]:
+    """Where else a word stands: in names of before, the passage, the article, later passages."""
+    known = "of the last" if word in past.words else "known" if word in past.known else ""
+    again = word in article.passages[n].repeated
+    places = article.where.get(word, (n,))
+    later = len(places) - bisect.bisect(places, n)
+    return known, again, min(5, len(places)), min(4, later)
+
+
+def _whole_total(tables: _Wholes, article: _Article, n: int, past: _Past) -> Any:
+    """What speaks for and against the author, or the one who spoke before, as the holder."""
+    p = article.passages[n]
+    subjects = [p.form(verb + 1).subject for verb in p.verbs]
+    without = subjects.count("that") + subjects.count("preposition")
+    first = subjects[0] if p.verbs and p.verbs[0] < 4 else "no verb"
+    impersonal = p.size > 0 and p.words[0].lstrip("و") in _IMPERSONAL
+    quotes = f"{p.quotes / max(1, p.size):.1f}"
+    length = _within(p.size, (20, 35, 50, 70, 100))
+    sentences = min(4, len(p.sentences))
+    lead = not past.begun and len(article.passages) > 1
+    named = not past.words.isdisjoint(p.words)
+    parties = tuple(party in p.counts for party in _PARTIES)
+    passages = _within(len(article.passages), (1, 3, 6))
+    return (
+        sum((tables.opening[i, p.at(i)] for i in range(4)), tables.zero)
+        + sum((tables.count[name, min(3, p.counts.get(name, 0))] for name in _COUNTED), tables.zero)
+        + tables.shape[quotes, sentences, length, p.bullet, impersonal]
+        + tables.matter[parties, min(3, p.counts.get("bond", 0))]
+        + tables.course[
+            article.speech,
+            passages,
+            min(3, past.gap),
+            min(3, past.run),
+            past.last.found,
+            lead,
+            named,
+        ]
+        + tables.subjects[
+            first, min(2, past.gap), min(2, without), min(2, subjects.count("source"))
+        ]
+    )
+
+
+def _said(tables: _Wholes, p: _Passage) -> Any:
+    """What a passage speaks of: its words, each once."""
+    return sum(map(tables.word.__getitem__, {form.said for form in p.forms}), tables.zero)
+
+
+def _end_total(tables: _Ends, article: _Article, n: int, start: int, i: int) -> Any:
+    """What speaks for and against a name that goes on with a word."""
+    p = article.passages[n]
+    here, before, first = p.form(i), p.form(i - 1), p.form(start)
+    sort = first.sort + ("+the" if "the" in first.classes else "")
+    some = any("the" in p.at(k) for k in range(start, i))
+    the = f"{'some' if some else 'none'}:{'the' if 'the' in before.classes else ''}"
+    joint = next((k for k in range(i - 1, start, -1) if "preposition" in p.at(k)), None)
+    joined = (p.words[joint], min(4, i - joint)) if joint else ("", 0)
+    ahead = p.form(start - 1)
+    titled = "the" if "the" in ahead.classes else "verb" if ahead.speech else "none"
+    length = min(9, i - start)
+    total = (
+        tables.length[sort, length]
+        + tables.inner[(the, *joined)]
+        + sum((tables.near[sort, k, p.at(i + k)] for k in range(-1, 3)), tables.zero)
+        + tables.on[sort, the, before.classes, here.classes]
+        + tables.definite[sort, before.definite, here.definite, titled, min(4, length)]
+    )
+    if here.text in _NAMED:
+        total += tables.word[sort, here.text]
+    if sort in {"name", "given"} and here.text[:1].isalpha():
+        letters = (min(7, len(here.text)), min(6, len(before.text)), article.spread(here.text))
+        total += tables.letters[letters]
+    return total
 
 
 def _limit(p: _Passage, start: int) -> int:
@@ -564,10 +1058,12 @@ def _limit(p: _Passage, start: int) -> int:
 
 def _end(article: _Article, n: int, start: int) -> int:
     """Where the name that begins at a word most probably ends."""
-    p, limit = article.passages[n], _limit(article.passages[n], start)
+    p, limit, tables = article.passages[n], _limit(article.passages[n], start), _model().end
     best, end, gone = -math.inf, start + 1, 0.0
     for i in range(start + 1, limit + 1):
-        on = _sum(_weights().end, _end_features(article, n, start, i)) if i < limit else -30.0
+        if gone <= best:  # it only falls
+            break
+        on = _end_total(tables, article, n, start, i) / 100 if i < limit else -30.0
         if gone - math.log1p(math.exp(on)) > best:
             best, end = gone - math.log1p(math.exp(on)), i
         gone -= math.log1p(math.exp(-on))
@@ -578,7 +1074,7 @@ def _end(article: _Article, n: int, start: int) -> int:
 
 def _holder(article: _Article, n: int, past: _Past) -> Holder:
     """The holder of a passage, after the ones before it."""
-    p, weights = article.passages[n], _weights()
+    p, model = article.passages[n], _model()
     if not p.words:
         return AUTHOR
     colon = p.words.index(":") if ":" in p.words[:8] else 0
@@ -586,19 +1082,14 @@ def _holder(article: _Article, n: int, past: _Past) -> Holder:
         return _named(article, n, 0)
     if p.bullet and "?" in p.words and past.last.name and past.gap == 1:
         return _continued(article, n, past)  # the next answer of an interview
-    whole = list(_passage_features(article, n, past))
-    best, chosen = _sum(weights.author, itertools.chain(whole, _said(p))), -1
-    if past.last.name and _sum(weights.last, iter(whole)) > best:
-        best, chosen = _sum(weights.last, iter(whole)), -2
-    for i in p.starts():
-        score = _sum(weights.start, _start_features(article, n, i, past))
-        if score > best:
-            best, chosen = score, i
-    if chosen == -1:
-        return AUTHOR
-    if chosen == -2:
-        return _continued(article, n, past)
-    return _same(past, _named(article, n, chosen))
+    best, chosen = _whole_total(model.author, article, n, past) + _said(model.author, p), -1
+    if past.last.name and (score := _whole_total(model.last, article, n, past)) > best:
+        best, chosen = score, -2
+    starts = _start_totals(model.start, article, n, past)
+    likely = max(starts, key=starts.__getitem__, default=-1)
+    if starts and starts[likely] > best:
+        return _same(past, _named(article, n, likely))
+    return AUTHOR if chosen == -1 else _continued(article, n, past)
 
 
 def _continued(article: _Article, n: int, past: _Past) -> Holder:
@@ -614,9 +1105,11 @@ def _continued(article: _Article, n: int, past: _Past) -> Holder:
 
 def _same(past: _Past, holder: Holder) -> Holder:
     """A role with the article ("the researcher") is the person before who was said to have it."""
+    if holder.kind != "unnamed" or not past.last.name:
+        return holder
     words = [w for w in _bare(holder.name) if w not in _SELF]
     role = {w.removeprefix("ال") for w in _bare(past.last.role)}
-    if holder.kind != "unnamed" or "the" not in _classes(words[0]) or not past.last.name:
+    if "the" not in _form(words[0]).classes:
         return holder
     said = role >= {w.removeprefix("ال") for w in words}
     return replace(past.last, found="continued") if said else holder
@@ -630,11 +1123,11 @@ def _named(article: _Article, n: int, start: int) -> Holder:
         joints = {"preposition"}
         start = next((k for k in names if not joints & (p.at(k) | p.at(k - 1))), start)
     name = p.original(start, end)
-    sort = _sort(p, start)
+    sort = p.forms[start].sort
     kinds = {"quantity": "unnamed", "role": "unnamed", "document": "body"}
     kind = kinds.get(sort, sort if sort in {"body", "country"} else "person")
     role = _role(p, start, end) if kind == "person" else ""
-    label = p.sentence[start] == 0 and ":" in p.words[end : end + 14]
+    label = start < p.sentences[0][1] and ":" in p.words[end : end + 14]
     quoted = label and not any(k < p.words.index(":", end) for k in p.verbs)
     return Holder(name, name, role, kind, "quoted" if quoted else "named")
 

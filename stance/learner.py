@@ -147,7 +147,7 @@ def _ridge(
     scikit-learn would solve one label after the other and meet the matrix each time.
     """
     targets = np.where(y[:, None] == np.array(labels), 1.0, -1.0)
-    rows, columns, width = *X.shape, len(labels)
+    (rows, columns), width = X.shape, len(labels)
     mean_x, mean_y = weight @ X / weight.sum(), weight @ targets / weight.sum()
     root = np.sqrt(weight)
     scaled = csr_matrix(X, dtype=np.float32)

@@ -1,5 +1,6 @@
 """What is measured, a function a section: options in, plain data out."""
 
+import hashlib
 import json
 import os
 import sys
@@ -209,15 +210,16 @@ def process(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=options.work) as name:
         output = Path(name)
         plan = [(n, 1) for n in options.sizes] + [(widest, 2)]
+        written: dict[int, set[str]] = {1: set(), 2: set()}
         for _ in range(options.rounds):
             for n, jobs in plan:
                 taken.setdefault((n, jobs), []).append(_classify(inputs[n], output, n, jobs))
-        alike = _same(output / f"{widest}-1.jsonl", output / f"{widest}-2.jsonl")
+                if n == widest:
+                    written[jobs].add(_digest(output / f"{n}-{jobs}.jsonl"))
         if options.largest:
             taken[options.largest, 1] = [
                 _classify(inputs[options.largest], output, options.largest, 1)
             ]
-    base = [run.wall / first for run in taken[first, 1]]
     return {
         "rows": [
             {
@@ -227,8 +229,7 @@ def process(options: Options) -> dict[str, Any]:
                 "seconds": figure(run.wall for run in runs),
                 "cpu": figure(run.cpu for run in runs),
                 "microseconds": figure(run.wall / n * _MICRO for run in runs),
-                # a size that is run once is compared with every round of the first
-                "cost": ratio(base, [run.wall / n for run in runs] * (len(base) // len(runs))),
+                **_cost(taken[first, 1], first, runs, n),
                 "memory": figure(run.memory for run in runs),
             }
             for (n, jobs), runs in taken.items()
@@ -238,8 +239,24 @@ def process(options: Options) -> dict[str, Any]:
             "speed": ratio(
                 [run.wall for run in taken[widest, 2]], [run.wall for run in taken[widest, 1]]
             ),
-            "same bytes": alike,
+            # of all rounds; more than 1 with one job: not even that repeats itself
+            "different files of one job": len(written[1]),
+            "different files of both": len(written[1] | written[2]),
         },
+    }
+
+
+def _cost(
+    base: Sequence[Spent], first: int, runs: Sequence[Spent], n: int
+) -> dict[str, measure.Figure]:
+    """A passage's cost as a multiple of that of the first size, by the clock and of the processor.
+
+    A size that is run once is compared with every round of the first.
+    """
+    every = list(runs) * (len(base) // len(runs))
+    return {
+        "cost": ratio([r.wall / first for r in base], [r.wall / n for r in every]),
+        "cpu cost": ratio([r.cpu / first for r in base], [r.cpu / n for r in every]),
     }
 
 
@@ -260,8 +277,9 @@ def _classify(source: Path, folder: Path, n: int, jobs: int) -> measure.Run:
     return run
 
 
-def _same(first: Path, second: Path) -> bool:
-    return first.read_bytes() == second.read_bytes()
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- start-up -------------------------------------------------------------------------------------

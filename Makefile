@@ -51,6 +51,10 @@ arabicstancex: $(READY) ## measure the package on a public benchmark: make arabi
 holders: $(READY) ## measure how well the holders of the corpus' passages are found
 	$(BIN)/python experiments/holders.py data/passages
 
+bench: $(READY) ## measure speed and memory beside scikit-learn and fastText: make bench ARGS="--only startup"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --override overrides.txt --extra bench --requirements setup.cfg
+	$(BIN)/python -m experiments.bench $(ARGS)
+
 report: $(READY) ## write report, sample page, model card and datasheet from the committed result
 	$(BIN)/stance report experiments/evaluation/result.json --audit experiments/audit/audit.json --output experiments/evaluation
 	$(BIN)/stance corpus stats data --report experiments/corpus > /dev/null
@@ -73,4 +77,4 @@ lock: $(READY) ## resolve requirements.lock anew from setup.cfg
 clean: ## remove what the other targets made
 	rm -rf .venv out build dist *.egg-info stance/_native.cpp stance/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo train evaluate audit experiments arabicstancex holders report test check lock clean
+.PHONY: help setup demo train evaluate audit experiments arabicstancex holders bench report test check lock clean

@@ -489,9 +489,12 @@ def _near(offset: int, classes: frozenset[str]) -> Iterator[str]:
     yield from (f"{offset}:{name}" for name in classes)
 
 
-def _first(word: str, sort: str, the: bool) -> Iterator[str]:
-    """The first word of a name."""
+def _first(sort: str, the: bool) -> Iterator[str]:
+    """What a name would be the name of."""
     yield f"sort:{sort}:{'the' if the else ''}"
+
+
+def _first_word(word: str) -> Iterator[str]:
     yield f"word:{word}"
 
 
@@ -773,8 +776,8 @@ class _Starts(_Tables):
 
     def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
         super().__init__(total)
+        self.of_kind = functools.lru_cache(_REMEMBERED)(self._of_kind)
         self.around = functools.lru_cache(_REMEMBERED)(self._around)
-        self.near = self.table(_near)
         self.sentence = self.split(_sentence)
         self.inside = self.table(_inside)
         self.nouns = self.table(_nouns_before)
@@ -788,13 +791,19 @@ class _Starts(_Tables):
         self.known = self.table(_known)
         self.single = self.table(_single)
 
-    def _around(self, word: str, kind: _Kind) -> list[Any]:
-        """What a word adds to a name that begins three words behind it, ..., three before it."""
-        near = [self.near[offset, kind.classes] for offset in range(-3, 4)]
-        if kind is not _EDGE:
-            near[2] += self.total(_after(word))
-            near[3] += self.total(_first(word, kind.sort, kind.the))
-        return near
+    def _of_kind(self, kind: _Kind) -> tuple[Any, ...]:
+        """What a kind of word adds to a name that begins three words behind it, ... before it."""
+        near = [self.total(_near(offset, kind.classes)) for offset in range(-3, 4)]
+        near[3] += self.total(_first(kind.sort, kind.the))
+        return tuple(near)
+
+    def _around(self, word: str, kind: _Kind) -> tuple[Any, ...]:
+        """The same for a word; most words add no more than their kind."""
+        near = self.of_kind(kind)
+        after, first = self.total(_after(word)), self.total(_first_word(word))
+        if kind is _EDGE or after == first == self.zero:
+            return near
+        return (*near[:2], near[2] + after, near[3] + first, *near[4:])
 
     def totals(self, p: _Passage) -> list[Any]:
         """Of each word of a passage, what the three before it, itself, and the next three add."""
@@ -842,18 +851,19 @@ class _Model(NamedTuple):
     end: _Ends
 
 
-def _sum(weights: Mapping[str, float], features: Iterable[str]) -> int:
-    """The weights of some features in hundredths, to which they are rounded: a sum without error.
+def _summing(weights: Mapping[str, float]) -> Callable[[Iterable[str]], int]:
+    """A sum of features' weights, in the hundredths to which they are rounded.
 
-    Of equal sums the first one found wins, whatever the order of the features.
+    It has no error that the order of the features could change: of equal sums, the first one wins.
     """
-    return sum(round(100 * weights.get(name, 0.0)) for name in features)
+    hundredths = {name: round(100 * weight) for name, weight in weights.items()}
+    return lambda names: sum([hundredths.get(name, 0) for name in names])
 
 
 @functools.cache
 def _model() -> _Model:
     """The models with the weights that ship with the package."""
-    start, author, last, end = (functools.partial(_sum, weights) for weights in _weights())
+    start, author, last, end = map(_summing, _weights())
     return _Model(_Starts(start), _Wholes(author), _Wholes(last), _Ends(end))
 
 

@@ -231,32 +231,30 @@ def _sort(classes: Set[str]) -> str:
     return "thing" if "the" in classes else "name"
 
 
-class _Form:
-    """A word by its form alone: its classes, and what the features ask of them again and again."""
+class _Kind:
+    """What the classes of a word are, and what the features ask of them again and again."""
 
-    def __init__(self, text: str, classes: frozenset[str]) -> None:
-        self.text = text
+    def __init__(self, classes: frozenset[str]) -> None:
         self.classes = classes
         self.sort = _sort(classes)
-        self.said = (text.removeprefix("و").removeprefix("ال"),)
-        self.alef = text.startswith("ا") and "the" in classes
-        self.counted = (
-            *(name for name in _COUNTED if name in classes),
-            *(name for name, party in _PARTIES.items() if party.search(text)),
-            *("bond" for _ in _BOND.findall(text)),
-        )
+        self.counted = tuple(name for name in _COUNTED if name in classes)
         self.speech = "/".join(sorted(classes & _SPEECH))
         self.source = not classes.isdisjoint(_SOURCES)
         self.starts = self._starts()
+        self.the = "the" in classes
+        self.comma = "," in classes
+        self.according = "according" in classes
+        self.completes = "that" in classes or ":" in classes
         # What parts a word from the verb, the title or the opening that it may belong to.
         self.breaks = not classes.isdisjoint({".", "?", "!", ":", "that"})
-        self.walls = self.breaks or "," in classes or bool(self.speech and "role" not in classes)
+        self.walls = self.breaks or self.comma or bool(self.speech and "role" not in classes)
         self.titled = not classes.isdisjoint({"the", "role", "described", "title", "preposition"})
         self.adjective = self.titled or "nisba" in classes
-        self.completes = "that" in classes or ":" in classes
         self.opens = not classes.isdisjoint({"opener", "and", ",", "preposition"})
-        self.plain = not (self.speech or self.source or self.walls or "according" in classes)
+        self.plain = not (self.speech or self.source or self.walls or self.according)
+        self.joins = "preposition" in classes
         self.definite = self._definite()
+        self.titles = "the" if self.the else "verb" if self.speech else "none"
         self.subject = self._subject()
 
     def _definite(self) -> str:
@@ -274,26 +272,32 @@ class _Form:
         return next((kind for kind in kinds if kind in self.classes), mark)
 
     def _starts(self) -> bool:
-        """Whether the name of a holder may begin with it."""
+        """Whether the name of a holder may begin with it, where it is more than a letter."""
         classes = self.classes
-        if len(self.text) < 2 or not self.text[0].isalnum() or classes & {"number", "that"}:
-            return False
-        if "preposition" in classes and not self.source:
+        if classes & {"number", "that"} or ("preposition" in classes and not self.source):
             return False
         return not self.speech or self.source or bool(classes & _MENTIONS)
 
 
-_EDGE = _Form("", frozenset({"edge"}))  # what stands around a passage
+class _Word(NamedTuple):
+    """What the form of a word tells."""
+
+    kind: _Kind
+    stem: str
+    matter: tuple[str, ...]  # the parties and bonds that it names
+
+
 _REMEMBERED = 1 << 15  # words, and sums of features
+_kind = functools.lru_cache(_REMEMBERED)(_Kind)
+_EDGE = _kind(frozenset({"edge"}))  # what stands around a passage
 
 
 @functools.lru_cache(_REMEMBERED)
-def _form(text: str, article: bool = True, accusative: bool = False) -> _Form:
-    """A word's form: without the article that it only seems to have, marked as an accusative."""
-    classes = _classes(text)
-    if not article and "the" in classes:
-        classes = classes - {"the"} | {"other"}
-    return _Form(text, classes | {"accusative"} if accusative else classes)
+def _word(text: str) -> _Word:
+    named = (name for name, party in _PARTIES.items() if party.search(text))
+    bonds = ("bond" for _ in _BOND.findall(text))
+    stem = text.removeprefix("و").removeprefix("ال")
+    return _Word(_kind(_classes(text)), stem, (*named, *bonds))
 
 
 # --- passages and articles ------------------------------------------------------------------------
@@ -314,37 +318,43 @@ class _Passage:
         text = self.normal.text
         self.spans = [m.span() for m in _TOKEN.finditer(text)]
         self.words = [text[a:b] for a, b in self.spans]
-        self.forms = list(map(_form, self.words))
-        self._as_written()
         self.size = len(self.words)
-        self.verbs = [i for i, form in enumerate(self.forms) if form.speech]
-        self.nouns = [i for i, form in enumerate(self.forms) if form.source]
-        self.walls = [i for i, form in enumerate(self.forms) if form.walls]
+        words = list(map(_word, self.words))
+        self.kinds = [word.kind for word in words]
+        self.stems = {word.stem for word in words}
+        self._as_written()
+        marked = [(i, kind) for i, kind in enumerate(self.kinds) if not kind.plain]
+        self.verbs = [i for i, kind in marked if kind.speech]
+        self.nouns = [i for i, kind in marked if kind.source]
+        self.walls = [i for i, kind in marked if kind.walls]
+        self.thats = [i for i, kind in marked if kind.completes]
         self.starts = self._starts()  # where the name of a holder may begin
         self.sentences = self._sentences()
         self.quoted = self._quoted()  # of each word, whether it stands in quotation marks
         self.quotes = sum(self.quoted)
-        repeated = len({*self.words}) < self.size
-        self.repeated = {w for w, n in Counter(self.words).items() if n > 1} if repeated else set()
-        self.counts = Counter(itertools.chain.from_iterable([f.counted for f in self.forms]))
+        self.repeated = {w for w, n in Counter(self.words).items() if n > 1}
+        counted = [*(word.matter for word in words), *(kind.counted for kind in self.kinds)]
+        self.counts = Counter(itertools.chain.from_iterable(counted))
+        self.length = _within(self.size, (20, 35, 50, 70, 100))
         self.bullet = written.lstrip()[:1] in _BULLETS  # the normalised text keeps few of them
 
     def _as_written(self) -> None:
-        """Correct the forms of words by what only their spelling tells."""
-        first, forms = self.normal.starts, self.forms
-        for i, form in enumerate(forms):
+        """Correct the kinds of words by what only their spelling tells."""
+        first, kinds = self.normal.starts, self.kinds
+        for i, kind in enumerate(kinds):
             # "Alexander" only seems to have the article.
-            if form.alef and self.written[first[self.spans[i][0]]] in "أإآ":
-                forms[i] = _form(form.text, False)
+            if kind.the and self.written[first[self.spans[i][0]]] in "أإآ":
+                kinds[i] = _kind(kind.classes - {"the"} | {"other"})
         at = self.written.find("\u064b")
         while at >= 0:
             i = bisect.bisect(self.spans, (bisect.bisect(first, at), 0)) - 1
             if i >= 0 and "\u064b" in self.original(i, i + 1):
-                forms[i] = _form(forms[i].text, "the" in forms[i].classes, True)
+                kinds[i] = _kind(kinds[i].classes | {"accusative"})
             at = self.written.find("\u064b", at + 1)
 
     def _starts(self) -> list[int]:
-        starts = [i for i, form in enumerate(self.forms) if form.starts]
+        words = self.words
+        starts = [i for i, kind in enumerate(self.kinds) if kind.starts and len(words[i]) > 1]
         if "لي" in self.words:  # "told me an official"
             starts = [i for i in starts if self.words[i] != "لي" or "role" not in self.at(i + 1)]
         return starts
@@ -372,13 +382,13 @@ class _Passage:
         a, b = self.normal.original(self.spans[start][0], self.spans[end - 1][1])
         return self.written[a:b]
 
-    def form(self, i: int) -> _Form:
-        """The form of the word at a position, also outside the passage."""
-        return self.forms[i] if 0 <= i < self.size else _EDGE
+    def kind(self, i: int) -> _Kind:
+        """The kind of the word at a position, also outside the passage."""
+        return self.kinds[i] if 0 <= i < self.size else _EDGE
 
     def at(self, i: int) -> frozenset[str]:
         """The classes of the word at a position; outside the passage, "edge"."""
-        return self.form(i).classes
+        return self.kind(i).classes
 
     def noun(self, begin: int, end: int) -> int | None:
         """The first role, body or country in a range of positions."""
@@ -387,7 +397,7 @@ class _Passage:
 
     def heading(self, i: int) -> tuple[bool, bool, bool]:
         """Of a title, whether it has the article and is a role, and whether its next word has."""
-        classes = self.forms[i].classes
+        classes = self.kinds[i].classes
         return "the" in classes, "role" in classes, "the" in self.at(i + 1)
 
     def first(self, wanted: frozenset[str], positions: Sequence[int]) -> int | None:
@@ -402,6 +412,7 @@ class _Article:
         self.passages = passages
         spoken = sum(bool(p.verbs) for p in passages)
         self.speech = f"{spoken / max(1, len(passages)):.1f}"  # the share of them with a verb
+        self.length = _within(len(passages), (1, 3, 6))
         self.where: dict[str, list[int]] = {}
         if len(passages) > 1:
             for n, p in enumerate(passages):
@@ -473,14 +484,23 @@ def _within(n: int, edges: Sequence[int]) -> str:
     return next((str(e) for e in edges if n <= e), "more")
 
 
-def _near(offset: int, form: _Form) -> Iterator[str]:
-    """A word that stands so many words behind the one at which a name would begin."""
-    yield from (f"{offset}:{name}" for name in form.classes)
-    if offset == 0:
-        yield f"sort:{form.sort}:{'the' if 'the' in form.classes else ''}"
-        yield f"word:{form.text}"
-    if offset == -1 and form is not _EDGE:
-        yield f"after:{form.text}"
+def _near(offset: int, classes: frozenset[str]) -> Iterator[str]:
+    """A word that stands so many words behind the first one of a name."""
+    yield from (f"{offset}:{name}" for name in classes)
+
+
+def _first(sort: str, the: bool) -> Iterator[str]:
+    """What a name would be the name of."""
+    yield f"sort:{sort}:{'the' if the else ''}"
+
+
+def _first_word(word: str) -> Iterator[str]:
+    yield f"word:{word}"
+
+
+def _after(word: str) -> Iterator[str]:
+    """The word before a name."""
+    yield f"after:{word}"
 
 
 def _verb_before(
@@ -635,7 +655,7 @@ def _subjects(first: str, gap: int, without: int, with_: int) -> Iterator[str]:
     yield f"with subject:{with_}"
 
 
-def _word(stem: str) -> Iterator[str]:
+def _stem(stem: str) -> Iterator[str]:
     """What a passage speaks of; news reads otherwise than a position."""
     yield f"word:{stem}"
 
@@ -654,11 +674,11 @@ def _end_length(sort: str, length: int) -> Iterator[str]:
     yield f"{sort}&length:{min(6, length)}"
 
 
-def _end_inner(the: str, joint: str, distance: int) -> Iterator[str]:
+def _end_inner(some: str, last: bool, joint: str, distance: int) -> Iterator[str]:
     """Articles in the name so far, and its last preposition."""
-    yield f"the:{the}"
+    yield f"the:{some}:{'the' if last else ''}"
     yield f"joint:{joint or 'none'}"
-    yield f"joint:{min(4, distance) if joint else 'none'}"
+    yield f"joint:{distance or 'none'}"
 
 
 def _end_near(sort: str, offset: int, classes: frozenset[str]) -> Iterator[str]:
@@ -668,11 +688,15 @@ def _end_near(sort: str, offset: int, classes: frozenset[str]) -> Iterator[str]:
             yield f"{sort}&{offset}:{name}"
 
 
-def _end_on(sort: str, the: str, before: frozenset[str], classes: frozenset[str]) -> Iterator[str]:
+def _end_on(
+    sort: str, some: str, last: bool, before: frozenset[str], classes: frozenset[str]
+) -> Iterator[str]:
+    """The word, behind the articles so far and the last word."""
+    the = f"the:{some}:{'the' if last else ''}"
     for name in classes:
-        yield f"the:{the}&{name}"
-        yield f"{sort}&the:{the}&{name}"
-        yield from (f"{last}>{name}" for last in before)
+        yield f"{the}&{name}"
+        yield f"{sort}&{the}&{name}"
+        yield from (f"{earlier}>{name}" for earlier in before)
 
 
 def _end_word(sort: str, word: str) -> Iterator[str]:
@@ -752,7 +776,8 @@ class _Starts(_Tables):
 
     def __init__(self, total: Callable[[Iterable[str]], Any]) -> None:
         super().__init__(total)
-        self.near = functools.lru_cache(_REMEMBERED)(self._near)
+        self.of_kind = functools.lru_cache(_REMEMBERED)(self._of_kind)
+        self.around = functools.lru_cache(_REMEMBERED)(self._around)
         self.sentence = self.split(_sentence)
         self.inside = self.table(_inside)
         self.nouns = self.table(_nouns_before)
@@ -766,15 +791,27 @@ class _Starts(_Tables):
         self.known = self.table(_known)
         self.single = self.table(_single)
 
-    def _near(self, form: _Form) -> tuple[Any, ...]:
-        return tuple(self.total(_near(offset, form)) for offset in range(-3, 4))
+    def _of_kind(self, kind: _Kind) -> tuple[Any, ...]:
+        """What a kind of word adds to a name that begins three words behind it, ... before it."""
+        near = [self.total(_near(offset, kind.classes)) for offset in range(-3, 4)]
+        near[3] += self.total(_first(kind.sort, kind.the))
+        return tuple(near)
 
-    def around(self, forms: Sequence[_Form]) -> list[Any]:
-        """Of each word, what the three before it, itself and the three behind it add up to."""
-        edges = [_EDGE] * 3
-        columns = zip(*map(self.near, [*edges, *forms, *edges]), strict=True)
+    def _around(self, word: str, kind: _Kind) -> tuple[Any, ...]:
+        """The same for a word; most words add no more than their kind."""
+        near = self.of_kind(kind)
+        after, first = self.total(_after(word)), self.total(_first_word(word))
+        if kind is _EDGE or after == first == self.zero:
+            return near
+        return (*near[:2], near[2] + after, near[3] + first, *near[4:])
+
+    def totals(self, p: _Passage) -> list[Any]:
+        """Of each word of a passage, what the three before it, itself, and the next three add."""
+        edge, no = [_EDGE] * 3, [""] * 3
+        words, kinds = [*no, *p.words, *no], [*edge, *p.kinds, *edge]
+        columns = zip(*map(self.around, words, kinds), strict=True)
         shifted = (column[n:] for n, column in enumerate(columns))
-        return [sum(near, self.zero) for near in zip(*shifted, strict=False)]
+        return [a + b + c + d + e + f + g for a, b, c, d, e, f, g in zip(*shifted, strict=False)]
 
 
 class _Wholes(_Tables):
@@ -788,7 +825,7 @@ class _Wholes(_Tables):
         self.matter = self.table(_matter)
         self.course = self.table(_course)
         self.subjects = self.table(_subjects)
-        self.word = self.table(_word)
+        self.stem = self.table(_stem)
 
 
 class _Ends(_Tables):
@@ -814,18 +851,19 @@ class _Model(NamedTuple):
     end: _Ends
 
 
-def _sum(weights: Mapping[str, float], features: Iterable[str]) -> int:
-    """The weights of some features in hundredths, to which they are rounded: a sum without error.
+def _summing(weights: Mapping[str, float]) -> Callable[[Iterable[str]], int]:
+    """A sum of features' weights, in the hundredths to which they are rounded.
 
-    Of equal sums the first one found wins, whatever the order of the features.
+    It has no error that the order of the features could change: of equal sums, the first one wins.
     """
-    return sum(round(100 * weights.get(name, 0.0)) for name in features)
+    hundredths = {name: round(100 * weight) for name, weight in weights.items()}
+    return lambda names: sum([hundredths.get(name, 0) for name in names])
 
 
 @functools.cache
 def _model() -> _Model:
     """The models with the weights that ship with the package."""
-    start, author, last, end = (functools.partial(_sum, weights) for weights in _weights())
+    start, author, last, end = map(_summing, _weights())
     return _Model(_Starts(start), _Wholes(author), _Wholes(last), _Ends(end))
 
 
@@ -839,7 +877,7 @@ def _names() -> _Model:
 def _start_totals(tables: _Starts, article: _Article, n: int, past: _Past) -> dict[int, Any]:
     """What speaks for and against a name of the holder, by the word at which it would begin."""
     p = article.passages[n]
-    around = tables.around(p.forms)
+    around = tables.totals(p)
     parts = (_behind(tables, p), _ahead(tables, p), _place(tables, article, n, past))
     return {
         i: around[i] + behind + ahead + place
@@ -857,9 +895,9 @@ def _behind(tables: _Starts, p: _Passage) -> list[Any]:
     changed = True  # whether there may be another title than at the last start
     parts = untitled = -1  # the last word that does not belong to a title, or to its adjectives
     verb_is, verbs, titles, told = tables.zero, tables.verb, tables.title, ("", False, 0)
-    for i, form in enumerate(p.forms):
+    for i, kind in enumerate(p.kinds):
         if i == start:
-            start, sort = next(starts), form.sort
+            start, sort = next(starts), kind.sort
             if changed or (title is not None and i - title > 11):
                 title, changed = _title(p, i), i > 0 and p.words[i - 1] == ","
                 if title is not None:
@@ -873,41 +911,42 @@ def _behind(tables: _Starts, p: _Passage) -> list[Any]:
             if according is not None and i - according <= 11:
                 total += tables.according[sort, i - according]
             found.append(total)
-        if not form.titled:
+        if not kind.titled:
             untitled = i
-            if not form.adjective:
+            if not kind.adjective:
                 parts = i
-        if form.plain:
+        if kind.plain:
             continue
-        if form.breaks:
+        if kind.breaks:
             verb = None
-        elif form.speech:
-            verb, noun, told = i, None, (form.speech, False, 0)
-            verb_is, verbs = tables.verb_is[form.text.lstrip("وف"),], tables.verb[told]
-        elif verb is not None and (form.source or form.text == ","):
-            kinds, passed, nouns = told
-            told = (kinds, passed or form.text == ",", min(2, nouns + form.source))
+        elif kind.speech:
+            verb, noun, told = i, None, (kind.speech, False, 0)
+            verb_is, verbs = tables.verb_is[p.words[i].lstrip("وف"),], tables.verb[told]
+        elif verb is not None and (kind.source or kind.comma):
+            spoken, comma, nouns = told
+            told = (spoken, comma or kind.comma, min(2, nouns + kind.source))
             verbs = tables.verb[told]
-            noun = i if form.source and noun is None else noun
-        if form.text == ",":
+            noun = i if kind.source and noun is None else noun
+        if kind.comma:
             according = None
-        elif "according" in form.classes:
+        elif kind.according:
             according = i
-        changed = True
+        if kind.walls or title is None:
+            changed = True
     return found
 
 
 def _ahead(tables: _Starts, p: _Passage) -> list[Any]:
     """Of each start, the complement and the verb ahead of it, and a verb with another subject."""
     found: list[Any] = []
-    thats = iter([*(i for i, form in enumerate(p.forms) if form.completes), _FAR])
+    thats = iter([*p.thats, _FAR])
     verbs = iter([*p.verbs, _FAR])
-    others = iter([*(k for k in p.verbs if p.form(k + 1).source), _FAR])
+    others = iter([*(k for k in p.verbs if p.kind(k + 1).source), _FAR])
     that, verb, other = next(thats), next(verbs), next(others)
     labels = _labels(p)
     label = tables.single["label",]
     for begin, end, starts in p.sentences:
-        topic = next((i for i in range(begin, end) if not p.forms[i].opens), end)
+        topic = next((i for i in range(begin, end) if not p.kinds[i].opens), end)
         until = None
         for i in starts:
             while that <= i:
@@ -918,7 +957,7 @@ def _ahead(tables: _Starts, p: _Passage) -> list[Any]:
                 other, until = next(others), None
             if until is None:
                 until = tables.until[f"{(min(other, p.size) - begin) / p.size:.1f}",]
-            sort = p.forms[i].sort
+            sort = p.kinds[i].sort
             found.append(
                 until
                 + tables.that[sort, that - i if that - i <= 13 else 0]
@@ -962,8 +1001,7 @@ def _place(tables: _Starts, article: _Article, n: int, past: _Past) -> list[Any]
                     count, noun = count + 1, next(nouns)
                 quoted = p.quoted[i]
                 behind = tables.nouns[min(5, count), min(3, count - before), quoted]
-            form = p.forms[i]
-            word, sort, known = form.text, form.sort, new
+            word, sort, known = p.words[i], p.kinds[i].sort, new
             if word in p.repeated or word in article.where or word in past.known:
                 known = tables.known[_elsewhere(article, n, past, word)]
             depth = i - begin if i - begin < 21 else 21
@@ -983,65 +1021,60 @@ def _elsewhere(article: _Article, n: int, past: _Past, word: str) -> tuple[str, 
 def _whole_total(tables: _Wholes, article: _Article, n: int, past: _Past) -> Any:
     """What speaks for and against the author, or the one who spoke before, as the holder."""
     p = article.passages[n]
-    subjects = [p.form(verb + 1).subject for verb in p.verbs]
-    without = subjects.count("that") + subjects.count("preposition")
-    first = subjects[0] if p.verbs and p.verbs[0] < 4 else "no verb"
-    impersonal = p.size > 0 and p.words[0].lstrip("و") in _IMPERSONAL
     quotes = f"{p.quotes / max(1, p.size):.1f}"
-    length = _within(p.size, (20, 35, 50, 70, 100))
-    sentences = min(4, len(p.sentences))
+    impersonal = p.size > 0 and p.words[0].lstrip("و") in _IMPERSONAL
+    parties = tuple(party in p.counts for party in _PARTIES)
+    course = (min(3, past.gap), min(3, past.run), past.last.found)
     lead = not past.begun and len(article.passages) > 1
     named = not past.words.isdisjoint(p.words)
-    parties = tuple(party in p.counts for party in _PARTIES)
-    passages = _within(len(article.passages), (1, 3, 6))
-    return (
-        sum((tables.opening[i, p.at(i)] for i in range(4)), tables.zero)
-        + sum((tables.count[name, min(3, p.counts.get(name, 0))] for name in _COUNTED), tables.zero)
-        + tables.shape[quotes, sentences, length, p.bullet, impersonal]
+    subjects = [p.kind(verb + 1).subject for verb in p.verbs]
+    first = subjects[0] if p.verbs and p.verbs[0] < 4 else "no verb"
+    without = subjects.count("that") + subjects.count("preposition")
+    told = (first, min(2, past.gap), min(2, without), min(2, subjects.count("source")))
+    total = (
+        tables.shape[quotes, min(4, len(p.sentences)), p.length, p.bullet, impersonal]
         + tables.matter[parties, min(3, p.counts.get("bond", 0))]
-        + tables.course[
-            article.speech,
-            passages,
-            min(3, past.gap),
-            min(3, past.run),
-            past.last.found,
-            lead,
-            named,
-        ]
-        + tables.subjects[
-            first, min(2, past.gap), min(2, without), min(2, subjects.count("source"))
-        ]
+        + tables.course[(article.speech, article.length, *course, lead, named)]
+        + tables.subjects[told]
     )
+    for i in range(4):
+        total += tables.opening[i, p.at(i)]
+    for name in _COUNTED:
+        n = p.counts.get(name, 0)
+        total += tables.count[name, n if n < 3 else 3]
+    return total
 
 
 def _said(tables: _Wholes, p: _Passage) -> Any:
     """What a passage speaks of: its words, each once."""
-    return sum(map(tables.word.__getitem__, {form.said for form in p.forms}), tables.zero)
+    return sum([tables.stem[stem,] for stem in p.stems], tables.zero)
 
 
 def _end_total(tables: _Ends, article: _Article, n: int, start: int, i: int) -> Any:
     """What speaks for and against a name that goes on with a word."""
     p = article.passages[n]
-    here, before, first = p.form(i), p.form(i - 1), p.form(start)
-    sort = first.sort + ("+the" if "the" in first.classes else "")
-    some = any("the" in p.at(k) for k in range(start, i))
-    the = f"{'some' if some else 'none'}:{'the' if 'the' in before.classes else ''}"
-    joint = next((k for k in range(i - 1, start, -1) if "preposition" in p.at(k)), None)
-    joined = (p.words[joint], min(4, i - joint)) if joint else ("", 0)
-    ahead = p.form(start - 1)
-    titled = "the" if "the" in ahead.classes else "verb" if ahead.speech else "none"
-    length = min(9, i - start)
+    first, word, before = p.kinds[start], p.kinds[i], p.kinds[i - 1]
+    sort = f"{first.sort}+the" if first.the else first.sort
+    the = ("some" if any(kind.the for kind in p.kinds[start:i]) else "none", before.the)
+    joint = next((k for k in range(i - 1, start, -1) if p.kinds[k].joins), start)
+    joined = (p.words[joint], min(4, i - joint)) if joint > start else ("", 0)
+    definite = (before.definite, word.definite)
+    length = i - start
     total = (
-        tables.length[sort, length]
-        + tables.inner[(the, *joined)]
-        + sum((tables.near[sort, k, p.at(i + k)] for k in range(-1, 3)), tables.zero)
-        + tables.on[sort, the, before.classes, here.classes]
-        + tables.definite[sort, before.definite, here.definite, titled, min(4, length)]
+        tables.length[sort, min(9, length)]
+        + tables.inner[(*the, *joined)]
+        + tables.on[(sort, *the, before.classes, word.classes)]
+        + tables.definite[(sort, *definite, p.kind(start - 1).titles, min(4, length))]
+        + tables.near[sort, -1, before.classes]
+        + tables.near[sort, 0, word.classes]
+        + tables.near[sort, 1, p.at(i + 1)]
+        + tables.near[sort, 2, p.at(i + 2)]
     )
-    if here.text in _NAMED:
-        total += tables.word[sort, here.text]
-    if sort in {"name", "given"} and here.text[:1].isalpha():
-        letters = (min(7, len(here.text)), min(6, len(before.text)), article.spread(here.text))
+    text = p.words[i]
+    if text in _NAMED:
+        total += tables.word[sort, text]
+    if sort in {"name", "given"} and text[0].isalpha():
+        letters = (min(7, len(text)), min(6, len(p.words[i - 1])), min(5, article.spread(text)))
         total += tables.letters[letters]
     return total
 
@@ -1109,7 +1142,7 @@ def _same(past: _Past, holder: Holder) -> Holder:
         return holder
     words = [w for w in _bare(holder.name) if w not in _SELF]
     role = {w.removeprefix("ال") for w in _bare(past.last.role)}
-    if "the" not in _form(words[0]).classes:
+    if "the" not in _word(words[0]).kind.classes:
         return holder
     said = role >= {w.removeprefix("ال") for w in words}
     return replace(past.last, found="continued") if said else holder
@@ -1123,7 +1156,7 @@ def _named(article: _Article, n: int, start: int) -> Holder:
         joints = {"preposition"}
         start = next((k for k in names if not joints & (p.at(k) | p.at(k - 1))), start)
     name = p.original(start, end)
-    sort = p.forms[start].sort
+    sort = p.kinds[start].sort
     kinds = {"quantity": "unnamed", "role": "unnamed", "document": "body"}
     kind = kinds.get(sort, sort if sort in {"body", "country"} else "person")
     role = _role(p, start, end) if kind == "person" else ""

@@ -1,7 +1,14 @@
 """Whose position a passage gives, on small invented passages."""
 
-import pytest
+import itertools
+import json
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stance import voice
 from stance.text import normalise
 from stance.voice import AUTHOR, Holder, holders
 
@@ -195,3 +202,63 @@ def test_marks_change_nothing_but_spelling() -> None:
     assert [h.found for h in plain] == [h.found for h in with_marks]
     assert [normalise(h.name).text for h in with_marks] == [normalise(h.name).text for h in plain]
     assert with_marks[1].name in marked[1]
+
+
+WEIGHTS = json.loads((Path(voice.__file__).parent / "voice.json").read_text("utf-8"))
+PIECES = [
+    *sorted({*" ".join(ARTICLE).split()}),
+    *("،", ".", ":", "؟", "«", "»", "■", "لي", "بحسب", "روسيا", "كوريا", "التحالف", "ألمانيا"),
+    *("قال", "إن", "وزير", "الوزير", "أليكسي", "في", "من", "وهو", "علناً", "12", "الخبير", "أنه"),
+]
+
+
+def summed(model: str, names: tuple[str, ...]) -> int:
+    """The weights of some features one by one, in hundredths."""
+    return sum(round(100 * WEIGHTS[model].get(name, 0.0)) for name in names)
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join), max_size=4))
+def test_what_is_summed_are_the_weights_of_the_named_features(others: list[str]) -> None:
+    article = voice._Article([voice._Passage(text) for text in (*others, *ARTICLE[1:3])])
+    fast, named = voice._model(), voice._names()
+    past = voice._Past()
+    for n, p in enumerate(article.passages):
+        starts = voice._start_totals(named.start, article, n, past)
+        totals = voice._start_totals(fast.start, article, n, past)
+        assert totals == {i: summed("start", names) for i, names in starts.items()}
+        assert all(f"word:{p.words[i]}" in names for i, names in starts.items())
+        for model in ("author", "last"):
+            tables = getattr(fast, model)
+            whole = voice._whole_total(named.last, article, n, past)
+            assert voice._whole_total(tables, article, n, past) == summed(model, whole)
+        said = voice._said(named.author, p)
+        assert len(said) == len({*said}) <= len(p.words)
+        assert voice._said(fast.author, p) == summed("author", said)
+        for start, i in itertools.pairwise(range(len(p.words))):
+            names = voice._end_total(named.end, article, n, start, i)
+            assert voice._end_total(fast.end, article, n, start, i) == summed("end", names)
+        past.learn(p, Holder("سالم الهاشم", "", "", "person", "named") if n % 2 else AUTHOR)
+
+
+def test_weights_are_of_features_that_the_groups_name() -> None:
+    named, seen = voice._names(), {model: set() for model in WEIGHTS}
+    article = voice._Article([voice._Passage(text) for text in ARTICLE])
+    past = voice._Past()
+    for n, p in enumerate(article.passages):
+        for names in voice._start_totals(named.start, article, n, past).values():
+            seen["start"].update(names)
+        whole = voice._whole_total(named.last, article, n, past)
+        seen["author"].update(whole, voice._said(named.author, p))
+        seen["last"].update(whole)
+        for i in range(1, len(p.words)):
+            seen["end"].update(voice._end_total(named.end, article, n, i - 1, i))
+    for model, names in seen.items():
+        assert len(names & {*WEIGHTS[model]}) > 60
+
+
+def test_ever_new_words_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "_REMEMBERED", 8)
+    table = voice._Table(lambda word: [word], "".join)
+    assert [table[f"{n}",] for n in range(100)] == [f"{n}" for n in range(100)]
+    assert len(table) <= 8
+    assert voice._word.cache_info().maxsize is not None

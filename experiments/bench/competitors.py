@@ -77,7 +77,7 @@ def of_model(model: Model) -> Competitor:
         },
         decide,
         model.predict_proba,
-        {"columns": len(model.columns())},
+        {"columns": len(model.features.columns())},
     )
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, Self
 
 import numpy as np
-import snowballstemmer
+import Stemmer
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -27,7 +27,7 @@ from stance.text import Table, normalise
 
 _WORD = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
-_STEMMER = snowballstemmer.stemmer("arabic")
+_STEMMER = Stemmer.Stemmer("arabic")
 
 
 # --- n-grams of normalised text -------------------------------------------------------------------
@@ -129,7 +129,7 @@ def _analyze(analyzer: Callable[[str, int, int], Iterator[str]], reading: Readin
 def pipeline(model: Model) -> tuple[Pipeline, dict[str, LogisticRegression]]:
     """Features, and a logistic regression per task, with what ``model`` has learned."""
     families, weights = [], {}
-    for name, family, weight in model.families:
+    for name, family, weight in model.features.families:
         weights[name] = weight
         if name in ANALYZERS:
             cut = partial(ANALYZERS[name], smallest=family.smallest, largest=family.largest)
@@ -138,7 +138,7 @@ def pipeline(model: Model) -> tuple[Pipeline, dict[str, LogisticRegression]]:
                 vocabulary=list(family.get_feature_names_out()),
                 sublinear_tf=True,
             )
-            learned.idf_ = family.vectorizer_.idf_
+            learned.idf_ = family.idf_
             families.append((name, learned))
         else:
             families.append((name, LogCounts(family).fit([])))

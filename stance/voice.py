@@ -5,6 +5,10 @@ before, and the author. Each has features (the classes of the words around it, w
 what the article has told so far), and a linear model adds up their weights; the best one holds
 the passage. A second one tells where the name ends. Both are in ``voice.json``, made by
 ``experiments/train_voice.py``. Matching is done on normalised text, names are given as written.
+
+Features come in groups: a group names its features for the few facts that it is told, and a table
+remembers what their weights add up to. Tables of names in place of weights make the same walk over
+a passage name its features, to train on.
 """
 
 import bisect

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import exp
 from pathlib import Path
@@ -252,6 +253,11 @@ _lexicons = click.option(
 _jobs = click.option(
     "--jobs", "-j", default=-1, show_default=True, help="Processes; -1 for all cores."
 )
+_scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on the Dask cluster of this scheduler, e.g. tcp://host:8786 (stance[cluster]).",
+)
 
 
 @main.command()
@@ -316,6 +322,7 @@ def train(
 @_group_by
 @_lexicons
 @_jobs
+@_scheduler
 def evaluate(
     data: Sequence[Path],
     folder: Path | None,
@@ -330,6 +337,7 @@ def evaluate(
     group: str,
     lexicons: Path | None,
     jobs: int,
+    scheduler: str | None,
 ) -> None:
     """Cross-validate on DATA, or measure a trained model on held-out passages (--test).
 
@@ -340,6 +348,8 @@ def evaluate(
     if bool(data) == bool(tests):
         raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
     if tests:
+        if scheduler:
+            raise click.UsageError("--scheduler goes with cross-validation, not with --test")
         model = stance.load(model_path)
         passages = _held_out(
             corpus.read(_passage_paths(tests), tasks or tuple(model.labels), group), split
@@ -365,20 +375,31 @@ def evaluate(
             if value:
                 raise click.UsageError(f"{option} goes with --test, not with cross-validation")
         passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
-        result = evaluation.cross_validate(
-            passages,
-            settings,
-            lexicon,
-            text.default_table(),
-            folds,
-            repeats,
-            jobs,
-            progress=sys.stderr.isatty(),
-        )
+        table = text.default_table()
+        with _cluster(scheduler, passages, lexicon, table):
+            result = evaluation.cross_validate(
+                passages,
+                settings,
+                lexicon,
+                table,
+                folds,
+                repeats,
+                jobs,
+                progress=sys.stderr.isatty(),
+            )
     click.echo(tables.table(result), nl=False)
     if folder:
         report.write_evaluation(result, folder)
         click.echo(f"wrote {folder / 'index.html'}", err=True)
+
+
+def _cluster(scheduler: str | None, *shared: object) -> AbstractContextManager[None]:
+    """What joblib does within the block is done by this scheduler's cluster, if there is one."""
+    if scheduler is None:
+        return nullcontext()
+    from stance import cluster
+
+    return cluster.folds(scheduler, shared)
 
 
 def _others(path: Path | None, model: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stance import corpus
+from stance.records import rows, table_files
 from stance.storage import whole_file
 from stance.text import normalise
 from stance.voice import Holder, holders
@@ -58,8 +58,8 @@ def error(gold: str, name: str) -> str:
 def articles(paths: Iterable[Path]) -> list[list[dict[str, Any]]]:
     """The labelled articles of files and folders, each a list of records."""
     found: list[list[dict[str, Any]]] = []
-    for path in corpus.table_files(paths):
-        records = [r for _, r in corpus.rows(path) if "holder" in r and not r.get("pair")]
+    for path in table_files(paths):
+        records = [r for _, r in rows(path) if "holder" in r and not r.get("pair")]
         found += [list(group) for _, group in itertools.groupby(records, key=lambda r: r["doc"])]
     return found
 

@@ -1,18 +1,16 @@
 """The command line: parse, call the library, render."""
 
-import csv
-import io
 import json
 import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from math import exp
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -96,13 +94,19 @@ def classify(
         form = "table" if output is None and sys.stdout.isatty() else "jsonl"
     if form == "parquet" and output is None:
         raise click.UsageError("parquet is no text: name a file with --output")
-    model = _with_priors(stance.load(model_path), prior)
-    passages = scoring.units(inputs, articles)
-    records = list(scoring.classify(model, passages, explain, jobs))
-    _emit(_rendered(records, form, model.labels), output)
+    recipe = scoring.Recipe(model_path, _priors(prior), explain, articles)
+    model = recipe.load()
+    if form == "table":
+        found = list(scoring.classify(model, scoring.units(inputs, articles), explain))
+        _emit(_table(found, list(model.labels)).encode(), output)
+        return
+    checked = scoring.check(inputs, recipe, form)
+    with _destination(output) as file, checked.layout.open(file) as write:
+        for _, piece in scoring.decide(inputs, recipe, checked.layout):
+            write(piece)
 
 
-def _with_priors(model: Any, assumed: Sequence[str]) -> Any:
+def _priors(assumed: Sequence[str]) -> dict[str, dict[str, float]]:
     priors: dict[str, dict[str, float]] = {}
     for item in assumed:
         try:
@@ -113,38 +117,7 @@ def _with_priors(model: Any, assumed: Sequence[str]) -> Any:
             raise click.UsageError(
                 f"--prior {item!r}: expected TASK:LABEL=SHARE, for example stance:neutral=2"
             ) from None
-    for task, prior in priors.items():
-        if task not in model.labels:
-            raise click.UsageError(
-                f"--prior: the model has no task {task!r}; it has {', '.join(model.labels)}"
-            )
-        model = model.with_prior(task, prior)
-    return model
-
-
-def _rendered(
-    records: Sequence[Mapping[str, Any]], form: str, labels: Mapping[str, Sequence[str]]
-) -> bytes:
-    from stance import scoring
-
-    if form == "jsonl":
-        return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records).encode()
-    if form == "csv":
-        rows = [scoring.flat(r) for r in records]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue().encode("utf-8-sig")  # spreadsheets need the mark to see UTF-8
-    if form == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        sink = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([scoring.flat(r) for r in records]), sink)
-        return sink.getvalue()
-    return _table(records, list(labels)).encode()
+    return priors
 
 
 def _table(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> str:
@@ -179,15 +152,22 @@ def _table(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> str:
 
 
 def _emit(data: bytes, output: Path | None) -> None:
+    with _destination(output) as file:
+        file.write(data)
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears whole."""
     from stance import storage
 
     if output is None:
         # sys.stdout may be unbuffered, and then write only a part without saying so.
         with open(sys.stdout.fileno(), "wb", closefd=False) as out:
-            out.write(data)
+            yield out
         return
     with storage.whole_file(output) as file:
-        file.write(data)
+        yield file
     click.echo(f"wrote {output}", err=True)
 
 
@@ -524,7 +504,10 @@ def prevalence(
 
     records = scoring.read_decisions(decisions)
     found = shares.survey(
-        records, _assumed(_with_priors(stance.load(model_path), prior), records), tasks, by
+        records,
+        _assumed(scoring.assume(stance.load(model_path), _priors(prior)), records),
+        tasks,
+        by,
     )
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))

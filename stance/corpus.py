@@ -1,8 +1,6 @@
 """Labelled passages: read, validate, near-duplicate clusters, groups, folds."""
 
-import csv
 import hashlib
-import io
 import json
 import re
 import warnings
@@ -18,15 +16,14 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedGroupKFold
 
-from stance.text import InputError, findings, normalise, read_text
+from stance.records import rows, table_files
+from stance.text import InputError, findings, normalise
 
 #: The labels of the codebook, in its order.
 LABELS: Mapping[str, tuple[str, ...]] = {
     "stance": ("favor", "against", "neutral", "unrelated"),
     "framing": ("convenience", "axis", "mixed", "none"),
 }
-#: The kinds of file that hold one record a row.
-TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 _SHINGLE = 5
 _SEQUENCE = 6
@@ -36,8 +33,6 @@ _CLAUSE_WORDS = 3  # a shorter clause says nothing by itself
 _UNMARKED = frozenset(("neutral", "none", "unrelated"))
 _SILENT = {"stance": "neutral", "framing": "none"}
 _SILENT_WEIGHT = 0.2
-_LARGEST_CELL = 2**27  # characters; the csv module's own limit is shorter than some articles
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _GENRES = frozenset(
     {"news", "analysis", "opinion", "interview", "explainer"}
     | {"statement", "transcript", "editorial", "report", "blog"}
@@ -58,86 +53,6 @@ class Passage:
     labels: Mapping[str, str]
     source: str = "passages"
     meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The records of a table file with their line (or row) numbers.
-
-    Raises :class:`~stance.text.InputError` for what is not a table, or is broken in some line.
-    """
-    kind = path.suffix.lower()
-    if kind == ".jsonl":
-        yield from jsonl_rows(read_text(path), str(path))
-    elif kind in {".csv", ".tsv"}:
-        yield from _csv_rows(path, "excel" if kind == ".csv" else "excel-tab")
-    elif kind == ".parquet":
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.read_table(path)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a parquet file: {reason}") from error
-        yield from enumerate(table.to_pylist(), 1)
-    else:
-        raise InputError(f"{path}: expected one of {', '.join(TABLES)}")
-
-
-def _csv_rows(path: Path, dialect: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(_LARGEST_CELL)
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), dialect=dialect)
-    try:
-        for record in reader:
-            if None in record or None in record.values():
-                raise InputError(
-                    f"{path}:{reader.line_num}: the row has other cells than the header's "
-                    f"{len(reader.fieldnames or ())} columns; quote cells that hold the separator"
-                )
-            yield reader.line_num, record
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not a table: {error}") from error
-
-
-def jsonl_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of JSON lines with their line numbers; errors like :func:`rows`."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{where}:{number}: not JSON: {error.msg} at column {error.colno}; "
-                "expected one object a line"
-            ) from error
-        if "\\ud" in line.lower() and _SURROGATE.search(json.dumps(record, ensure_ascii=False)):
-            raise InputError(f"{where}:{number}: half a surrogate pair (\\uD800 to \\uDFFF)")
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{where}:{number}: got {type(record).__name__}, expected a JSON object"
-            )
-        yield number, record
-
-
-def table_files(paths: Iterable[Path]) -> list[Path]:
-    """The table files among ``paths``, folders searched through in name order.
-
-    Raises :class:`~stance.text.InputError` for a missing path or a folder without tables.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in TABLES and p.is_file()
-            )
-            if not inside:
-                raise InputError(f"{path}: no {', '.join(TABLES)} file in this folder")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path}: no such file or folder")
-    return found
 
 
 def read(

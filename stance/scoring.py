@@ -1,22 +1,95 @@
-"""Many documents → decision records: articles and tables in, one record a passage out."""
+"""Many documents → decision records: articles and tables in, one record a passage out.
 
+Inputs are read twice: once to check every row before anything is written, and once to classify
+them, a batch at a time, so that memory does not grow with the input.
+"""
+
+import functools
+import itertools
 import json
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
-from joblib import Parallel, delayed
+from stance import article, records, storage, voice
+from stance.text import InputError
 
-from stance import article, corpus, voice
-from stance.model import Model
-from stance.text import InputError, decode
+if TYPE_CHECKING:
+    from stance.model import Model
 
 #: Standard input, where a path is expected.
 STDIN = Path("-")
+#: The kinds of file that can be classified.
+KINDS = (*article.ARTICLES, *records.TABLES)
 
-_BATCH = 256
+_BATCH = 256  # documents classified at once, or
+_LARGEST_BATCH = 2**18  # characters
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How passages are decided.
+
+    ``model``: the file (default: the shipped one); ``prior``: task → label → share, as in
+    :meth:`~stance.model.Model.with_prior`; ``explain``: add the words behind each label;
+    ``articles``: a table's row is an article, not a passage. Small enough to be sent to any
+    process, which opens the model file itself.
+    """
+
+    model: Path | None = None
+    prior: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    explain: bool = False
+    articles: bool = False
+
+    def load(self) -> "Model":
+        """The model under the prior; read once in a process as long as its file stays the same.
+
+        Raises :class:`~stance.text.InputError` for what is no model, or a prior of other labels.
+        """
+        path = self.model or storage.SHIPPED
+        stat = path.stat() if path.is_file() else None
+        state = (stat.st_mtime_ns, stat.st_size) if stat else None
+        return _loaded(self.model, json.dumps(self.prior), state)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: Path | None, prior: str, state: object) -> "Model":
+    return assume(storage.read(path), json.loads(prior))
+
+
+def assume(model: "Model", prior: Mapping[str, Mapping[str, float]]) -> "Model":
+    """The model under another class prior (task → label → share).
+
+    Raises :class:`~stance.text.InputError` for a task or label that the model does not have.
+    """
+    for task, shares in prior.items():
+        if task not in model.labels:
+            raise InputError(
+                f"prior: the model has no task {task!r}; it has {', '.join(model.labels)}"
+            )
+        model = model.with_prior(task, shares)
+    return model
+
+
+# --- documents: what stands in the inputs ---------------------------------------------------------
+
+
+class Document(NamedTuple):
+    """A passage, or an article that is still to be cut, as it stands in an input.
+
+    ``where`` names it in errors; ``text`` is a path where the article is a file.
+    """
+
+    where: str
+    id: str
+    doc: str
+    text: str | Path
+    is_article: bool
+    carried: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,110 +105,121 @@ class Unit:
     carried: Mapping[str, Any] = field(default_factory=dict)
 
 
-def units(inputs: Sequence[Path], as_articles: bool = False) -> list[Unit]:
-    """Every passage of files, folders and standard input (``-``), in input order.
+def units(inputs: Sequence[Path], as_articles: bool = False) -> Iterator[Unit]:
+    """Every passage of files, folders and standard input (``-``), in input order, one at a time.
 
     A ``.txt`` or ``.html`` file is one article; a row of a table is one passage, or one article
-    with ``as_articles``. Raises :class:`~stance.text.InputError` for anything that cannot be
-    read, before any passage is classified.
+    with ``as_articles``. Raises :class:`~stance.text.InputError` where the reading comes to
+    something that cannot be read.
     """
-    found: list[Unit] = []
-    for path in inputs:
-        for file in _files(path):
-            found += _file_units(file, as_articles)
-    return found
+    for document in _documents(inputs, as_articles):
+        yield from _cut(document)
 
 
 def classify(
-    model: Model, passages: Sequence[Unit], explain: bool = False, jobs: int = 1
+    model: "Model", passages: Iterable[Unit], explain: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """A decision record per passage, in order; a record never depends on ``jobs`` or on its batch.
+    """A decision record per passage, in order; a record never depends on its batch.
 
-    Columns carried over whose name a record needs for itself are renamed ``input_NAME``.
+    No more than a batch is read ahead. Columns carried over whose name a record needs for itself
+    are renamed ``input_NAME``.
     """
-    batches = [passages[i : i + _BATCH] for i in range(0, len(passages), _BATCH)]
-    if jobs == 1 or len(batches) == 1:
-        decided: Iterator[list[dict[str, Any]]] = (_decide(model, b, explain) for b in batches)
-    else:
-        decided = Parallel(n_jobs=jobs, return_as="generator")(
-            delayed(_decide)(model, batch, explain) for batch in batches
-        )
-    for batch, decisions in zip(batches, decided, strict=True):
-        for unit, decision in zip(batch, decisions, strict=True):
-            record = {
-                "id": unit.id,
-                "doc": unit.doc,
-                "start": unit.start,
-                "end": unit.end,
-                "text": unit.text,
-                "holder": unit.holder.name,
-                "voice": {
-                    "name": unit.holder.full,
-                    "role": unit.holder.role,
-                    "kind": unit.holder.kind,
-                    "found": unit.holder.found,
-                },
-                **decision,
-            }
-            for name, value in unit.carried.items():
-                record[name if name not in record else f"input_{name}"] = value
-            yield record
+    left = iter(passages)
+    while batch := list(itertools.islice(left, _BATCH)):
+        yield from _decided(model, batch, explain)
 
 
-def _decide(model: Model, batch: Sequence[Unit], explain: bool) -> list[dict[str, Any]]:
-    return model.classify([u.text for u in batch], explain)
+def _decided(model: "Model", batch: Sequence[Unit], explain: bool) -> Iterator[dict[str, Any]]:
+    decisions = model.classify([u.text for u in batch], explain)
+    for unit, decision in zip(batch, decisions, strict=True):
+        record = {
+            "id": unit.id,
+            "doc": unit.doc,
+            "start": unit.start,
+            "end": unit.end,
+            "text": unit.text,
+            "holder": unit.holder.name,
+            "voice": {
+                "name": unit.holder.full,
+                "role": unit.holder.role,
+                "kind": unit.holder.kind,
+                "found": unit.holder.found,
+            },
+            **decision,
+        }
+        yield record | _carried_over(record, unit.carried)
 
 
-def _files(path: Path) -> list[Path]:
+def _carried_over(record: Mapping[str, Any], carried: Mapping[str, Any]) -> dict[str, Any]:
+    """Carried-over columns under names that the record does not need for itself."""
+    added: dict[str, Any] = {}
+    for name, value in carried.items():
+        head, _, inner = name.partition(".")  # "stance_p.favor" is a column of its own in a table
+        taken = name in record or name in added or (inner and inner in record.get(head, ()))
+        added[f"input_{name}" if taken else name] = value
+    return added
+
+
+def files(path: Path) -> list[Path]:
+    """The files that an input stands for: itself, or those of a folder in name order.
+
+    Raises :class:`~stance.text.InputError` where there is none, or none that can be classified.
+    """
     if path == STDIN:
         return [path]
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if not path.is_dir():
-        return [path]
-    kinds = (*article.ARTICLES, *corpus.TABLES)
-    inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in kinds)
-    if not inside:
-        raise InputError(f"{path}: no article or table in this folder; expected {', '.join(kinds)}")
-    return inside
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
+        if not inside:
+            raise InputError(
+                f"{path}: no article or table in this folder; expected {', '.join(KINDS)}"
+            )
+        return inside
+    if path.suffix.lower() not in KINDS:
+        raise InputError(
+            f"{path}: don't know {path.suffix or 'a file without ending'!r}; "
+            f"expected {', '.join(KINDS)}"
+        )
+    if not path.is_file():
+        raise InputError(f"{path}: no file that can be read twice; give it as standard input (-)")
+    return [path]
 
 
-def _file_units(path: Path, as_articles: bool) -> list[Unit]:
-    if path == STDIN:
-        text = decode(sys.stdin.buffer.read(), "standard input")
-        if text.lstrip().startswith("{"):
-            return _table_units(corpus.jsonl_rows(text, "standard input"), "-", as_articles)
-        return _article_units(article.from_text(text, "standard input"), "-")
-    if path.suffix.lower() in article.ARTICLES:
-        return _article_units(article.read(path), path.name)
-    if path.suffix.lower() in corpus.TABLES:
-        return _table_units(corpus.rows(path), str(path), as_articles)
-    raise InputError(
-        f"{path}: don't know {path.suffix or 'a file without ending'!r}; "
-        f"expected {', '.join((*article.ARTICLES, *corpus.TABLES))}"
-    )
+def _documents(inputs: Sequence[Path], as_articles: bool) -> Iterator[Document]:
+    for path in inputs:
+        for file in files(path):
+            if file == STDIN:
+                yield from _standard_input(as_articles)
+            elif file.suffix.lower() in article.ARTICLES:
+                yield Document(str(file), file.name, file.name, file, True, {})
+            else:
+                yield from _table(records.rows(file), str(file), as_articles)
 
 
-def _article_units(
-    found: article.Article, doc: str, prefix: str = "", carried: Mapping[str, Any] | None = None
-) -> list[Unit]:
-    blocks = found.passages
-    if not blocks:
-        raise InputError(f"{found.name}: no passage in it, only headings or boilerplate")
-    texts = [found.block_text(b) for b in blocks]
-    holders = voice.holders(texts)
-    return [
-        Unit(f"{prefix or doc}:{n}", doc, b.start, b.end, text, holder, carried or {})
-        for n, (b, text, holder) in enumerate(zip(blocks, texts, holders, strict=True), 1)
-    ]
+def _standard_input(as_articles: bool) -> Iterator[Document]:
+    file, name = _spooled(sys.stdin), "standard input"
+    first = next((s for line in records.lines(file, name) if (s := line.lstrip())), "")
+    if first.startswith("{"):
+        yield from _table(records.jsonl_rows(file, name), "-", as_articles)
+    else:
+        yield Document(name, "-", "-", "".join(records.lines(file, name)), True, {})
 
 
-def _table_units(
-    records: Iterator[tuple[int, dict[str, Any]]], where: str, as_articles: bool
-) -> list[Unit]:
+@functools.lru_cache(maxsize=1)
+def _spooled(stream: TextIO) -> BinaryIO:
+    """What a stream holds, in a temporary file that can be read again."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (it stays as long as the process)
+    shutil.copyfileobj(stream.buffer, file)
+    return file
+
+
+def _table(
+    rows: Iterator[tuple[int, dict[str, Any]]], where: str, as_articles: bool
+) -> Iterator[Document]:
     name = Path(where).name
-    found: list[Unit] = []
-    for number, record in records:
+    number = 0
+    for number, record in rows:
         if "text" not in record:
             raise InputError(
                 f"{where}:{number}: no column 'text'; the row has {', '.join(map(str, record))}"
@@ -147,14 +231,122 @@ def _table_units(
         doc = str(record.get("doc") or name)
         carried = {k: v for k, v in record.items() if k not in {"id", "doc", "text"}}
         if as_articles:
-            row = article.from_text(text, f"{where}:{number}")
-            found += _article_units(row, identity, identity, carried)
-        else:
-            holder = voice.holders([text])[0]
-            found.append(Unit(identity, doc, 0, len(text), text, holder, carried))
-    if not found:
+            doc = identity
+        yield Document(f"{where}:{number}", identity, doc, text, as_articles, carried)
+    if not number:
         raise InputError(f"{where}: no rows in it; expected one passage a row")
-    return found
+
+
+def _cut(document: Document) -> list[Unit]:
+    """The passages of a document with their holders."""
+    if not document.is_article:
+        text = str(document.text)
+        spans, texts = [(0, len(text))], [text]
+        names = [document.id]
+    else:
+        spans, texts = _passages(document)
+        names = [f"{document.id}:{n}" for n in range(1, len(texts) + 1)]
+    return [
+        Unit(name, document.doc, start, end, text, holder, document.carried)
+        for name, (start, end), text, holder in zip(
+            names, spans, texts, voice.holders(texts), strict=True
+        )
+    ]
+
+
+def _passages(document: Document) -> tuple[list[tuple[int, int]], list[str]]:
+    """Where an article's passages stand in its text, and their words."""
+    if isinstance(document.text, Path):
+        found = article.read(document.text)
+    else:
+        found = article.from_text(document.text, document.where)
+    blocks = found.passages
+    if not blocks:
+        raise InputError(f"{found.name}: no passage in it, only headings or boilerplate")
+    return [(b.start, b.end) for b in blocks], [found.block_text(b) for b in blocks]
+
+
+# --- checking, deciding, writing ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a first reading of the inputs tells: how many passages, and the form of the output."""
+
+    passages: int
+    layout: records.Layout
+
+
+def check(inputs: Sequence[Path], recipe: Recipe, form: str) -> Checked:
+    """Read all inputs once without deciding anything; ``form`` is jsonl, csv or parquet.
+
+    Raises :class:`~stance.text.InputError` for anything that cannot be read or written so.
+    """
+    [example] = classify(recipe.load(), [Unit("", "", 0, 0, "", voice.AUTHOR)], recipe.explain)
+    columns = records.Columns(form)
+    columns.learn(example, "")
+    passages = 0
+    for document in _documents(inputs, recipe.articles):
+        passages += len(_passages(document)[0]) if document.is_article else 1
+        columns.learn(_carried_over(example, document.carried), document.where)
+    return Checked(passages, columns.layout())
+
+
+def decide(
+    inputs: Sequence[Path], recipe: Recipe, layout: records.Layout
+) -> Iterator[tuple[int, bytes]]:
+    """The passages decided and written: for each batch, in order, their number and their piece."""
+    for batch in _batches(_documents(inputs, recipe.articles)):
+        yield _decide(batch, recipe, layout)
+
+
+def _decide(batch: Sequence[Document], recipe: Recipe, layout: records.Layout) -> tuple[int, bytes]:
+    passages = [unit for document in batch for unit in _cut(document)]
+    found = classify(recipe.load(), passages, recipe.explain)
+    return len(passages), layout.encode(found)
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        text = document.text
+        size += text.stat().st_size if isinstance(text, Path) else len(text)
+        if len(batch) == _BATCH or size >= _LARGEST_BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+# --- parts: one output file for each input file ---------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """An input file and the output file that it gives; the latter's ending tells its form."""
+
+    source: Path
+    target: Path
+
+
+def classify_part(part: Part, recipe: Recipe) -> int:
+    """Classify the source of a part into its target, which appears whole or not at all.
+
+    Returns the number of passages. The same source and recipe give the same bytes. Raises
+    :class:`~stance.text.InputError` like :func:`check`.
+    """
+    layout = check([part.source], recipe, part.target.suffix[1:]).layout
+    passages = 0
+    with storage.whole_file(part.target) as file, layout.open(file) as write:
+        for number, piece in decide([part.source], recipe, layout):
+            write(piece)
+            passages += number
+    return passages
+
+
+# --- reading decisions ----------------------------------------------------------------------------
 
 
 def read_decisions(path: Path) -> list[dict[str, Any]]:
@@ -163,7 +355,7 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
     Raises :class:`~stance.text.InputError` where a line is no decision record, or there is none.
     """
     found = []
-    for number, record in corpus.rows(path):
+    for number, record in records.rows(path):
         for key in ("id", "doc", "text", "stance", "stance_p", "stance_set"):
             if key not in record:
                 raise InputError(
@@ -174,21 +366,3 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
     if not found:
         raise InputError(f"{path}: no records in it")
     return found
-
-
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record for a table with one value a cell: ``stance_p.favor``; lists joined by ``|``.
-
-    >>> flat({"framing_p": {"axis": 0.9}, "framing_set": ["axis", "none"]})
-    {'framing_p.axis': 0.9, 'framing_set': 'axis|none'}
-    """
-    row: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, dict):
-            row |= {f"{key}.{name}": v for name, v in value.items()}
-        elif isinstance(value, list):
-            plain = all(isinstance(v, str) for v in value)
-            row[key] = "|".join(value) if plain else json.dumps(value, ensure_ascii=False)
-        else:
-            row[key] = value
-    return row

@@ -49,9 +49,15 @@ def decode(data: bytes, where: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{where}: not UTF-8 (byte {error.start}){_encoding_guess(data)}"
-        ) from error
+        raise not_utf8(data, error.start, where) from error
+
+
+def not_utf8(head: bytes, position: int, where: str) -> InputError:
+    """The error for a file whose byte ``position`` is not UTF-8.
+
+    ``head``: its first bytes, from which the encoding is guessed.
+    """
+    return InputError(f"{where}: not UTF-8 (byte {position}){_encoding_guess(head)}")
 
 
 def _encoding_guess(data: bytes) -> str:

@@ -10,76 +10,78 @@ import functools
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import stance
-from stance import scoring, storage
-from stance.scoring import Part, Recipe
+from stance import storage
+from stance.scoring import Calls, Recipe
 from stance.text import InputError
 
 _PATIENCE = 5  # seconds until a scheduler must have answered, and have a worker
 _AHEAD = 2  # tasks submitted for each thread of the cluster: one at work, one waiting
 
 
-def classify(
-    parts: Sequence[Part], recipe: Recipe, manifest: Path, address: str
-) -> Iterator[int]:
-    """Classify every part on the cluster; the number of passages of each, as they are done.
+@contextmanager
+def workers(address: str, recipe: Recipe, manifest: Path) -> Iterator[Calls]:
+    """The workers of a cluster, to make calls about parts (the first argument) side by side.
 
-    ``manifest``: a file that has been written beside the parts and that every worker must see as
-    it is here. The parts of a worker that dies are done again by others, until Dask holds the part
-    itself for the culprit (its setting ``distributed.scheduler.allowed-failures``); a part that
-    fails by itself is not tried again.
+    Results come as they are done. ``manifest``: the file beside the parts, which every worker must
+    see as it is here, or not see as long as it is not here. All paths must be absolute.
 
-    Raises :class:`~stance.text.InputError` where no scheduler or worker answers, where a worker
-    holds another version or model or does not see the manifest, and for a part that cannot be
-    read; :class:`OSError` where workers died over a part or could not write it.
+    The calls of a worker that dies are made again by others, until Dask holds the call itself for
+    the culprit (its setting ``distributed.scheduler.allowed-failures``); a call that fails by
+    itself is not made again. Raises :class:`~stance.text.InputError` where no scheduler or worker
+    answers, or a worker holds another version or model or does not see the manifest;
+    :class:`OSError` where workers died over a call or the scheduler is gone; and what a call does.
     """
-    recipe = replace(recipe, model=recipe.model and recipe.model.absolute())
-    holdings = functools.partial(_holdings, recipe.model, manifest.absolute())
-    with _connected(address, holdings) as client:
-        yield from _results(client, parts, recipe, holdings)
+    holdings = functools.partial(_holdings, recipe.model, manifest)
+    with _connected(address, holdings) as client, _failures(address):
+        yield functools.partial(_calls, client, holdings)
 
 
-def _results(
-    client: Any, parts: Sequence[Part], recipe: Recipe, holdings: Callable[[], Mapping[str, str]]
-) -> Iterator[int]:
+def _calls(
+    client: Any,
+    holdings: Callable[[], Mapping[str, str]],
+    function: Callable[..., Any],
+    arguments: Iterable[tuple[Any, ...]],
+) -> Iterator[Any]:
     from distributed import as_completed
 
     here = holdings()
-    left = iter(parts)
-    running: dict[Any, Part] = {}
+    left = iter(arguments)
+    running: dict[Any, Any] = {}
     done = as_completed()
     while True:
         # Workers come and go: what may be under way is counted anew each time.
         room = _AHEAD * max(1, sum(client.nthreads().values())) - len(running)
-        for part in itertools.islice(left, max(0, room)):
-            # pure=False: what another run of the same part has left behind is no result of this.
-            future = client.submit(
-                _part, _absolute(part), recipe, holdings, here, pure=False, retries=0
-            )
-            running[future] = part
+        for given in itertools.islice(left, max(0, room)):
+            # pure=False: what another run of the same call has left behind is no result of this.
+            call = (_call, holdings, here, function, *given)
+            future = client.submit(*call, pure=False, retries=0)
+            running[future] = given[0]
             done.add(future)
         if not running:
             return
         future = next(done)
         with _failures(str(running.pop(future).source)):
-            passages = future.result()
-        yield passages
+            result = future.result()
+        yield result
 
 
-def _part(
-    part: Part, recipe: Recipe, holdings: Callable[[], Mapping[str, str]], here: Mapping[str, str]
-) -> int:
+def _call(
+    holdings: Callable[[], Mapping[str, str]],
+    here: Mapping[str, str],
+    function: Callable[..., Any],
+    *given: Any,
+) -> Any:
     """What a worker does; it may have come after the others had been checked."""
     from distributed import get_worker
 
     _compare(get_worker().address, holdings(), here)
-    return scoring.classify_part(part, recipe)
+    return function(*given)
 
 
 @contextmanager
@@ -89,13 +91,16 @@ def folds(address: str, shared: Sequence[object]) -> Iterator[None]:
     ``shared``: large objects that many tasks are given, these very objects; they are sent to the
     workers once. What a worker's task itself gives to joblib is the task's to keep there.
 
-    Raises like :func:`classify`; every worker must hold the same versions as this machine.
+    Raises like :func:`workers`; every worker must hold the same versions as this machine.
     """
     import joblib
 
-    with _connected(address, _versions), _failures(address):
-        with joblib.parallel_config(backend="dask", scatter=list(shared)):
-            yield
+    with (
+        _connected(address, _versions),
+        _failures(address),
+        joblib.parallel_config(backend="dask", scatter=list(shared)),
+    ):
+        yield
 
 
 # --- the cluster ----------------------------------------------------------------------------------
@@ -111,10 +116,9 @@ def _connected(address: str, holdings: Callable[[], Mapping[str, str]]) -> Itera
         from distributed import Client
         from distributed.core import connect
     except ImportError as error:
-        raise InputError(
-            f"--scheduler needs {error.name}: pip install stance[cluster]"
-        ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails is told in one line
+        raise InputError(f"--scheduler needs {error.name}: pip install stance[cluster]") from error
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told in one line
 
     async def knock() -> None:
         # Client() waits for ever for a server of another kind, and fails with whatever it says.
@@ -179,20 +183,17 @@ def _compare(worker: str, there: Mapping[str, str] | Exception, here: Mapping[st
 @contextmanager
 def _failures(place: str) -> Iterator[None]:
     """What happened to the cluster as an :class:`OSError` about ``place``."""
-    from asyncio import CancelledError
-
-    from distributed import KilledWorker
+    from distributed import CancelledError, KilledWorker
 
     try:
         yield
     except KilledWorker as error:
         deaths = error.allowed_failures + 1
-        raise OSError(
-            errno.EIO, f"{deaths} workers died over it, the last was {error.last_worker}", place
-        ) from error
+        what = f"{deaths} workers died over a task, the last was {error.last_worker.address}"
+        raise OSError(errno.EIO, f"{what}; have they memory enough?", place) from error
     except CancelledError as error:
         raise OSError(errno.EIO, "the cluster dropped the work", place) from error
-
-
-def _absolute(part: Part) -> Part:
-    return Part(part.source.absolute(), part.target.absolute())
+    except OSError as error:
+        if error.errno is None:  # Dask's own, about the network
+            raise OSError(errno.EIO, str(error), place) from error
+        raise

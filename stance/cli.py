@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from math import exp
@@ -21,6 +21,11 @@ from stance.text import InputError
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 _PATH = click.Path(path_type=Path)
+_scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on the Dask cluster of this scheduler, e.g. tcp://host:8786 (stance[cluster]).",
+)
 
 
 class _Group(click.Group):
@@ -60,7 +65,14 @@ def main() -> None:
     type=click.Choice(FORMATS),
     help="Default: a table on a terminal, jsonl otherwise.",
 )
-@click.option("--output", "-o", type=_PATH, help="Write to this file instead of standard output.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(),
+    metavar="FILE|FOLDER/",
+    help="Write to this file instead of standard output; or, into a folder (one that exists, or "
+    "a name that ends in /), a file for each input file.",
+)
 @click.option("--model", "model_path", type=_PATH, help="Default: the model in the package.")
 @click.option("--explain", is_flag=True, help="Add the words behind each label ('because').")
 @click.option("--articles", is_flag=True, help="A table's row is an article, not a passage.")
@@ -71,15 +83,19 @@ def main() -> None:
     help="Assume another class prior, e.g. stance:neutral=2. Repeatable.",
 )
 @click.option("--jobs", "-j", default=1, show_default=True, help="Processes; -1 for all cores.")
+@click.option("--resume", is_flag=True, help="Go on with a FOLDER/ that was begun before.")
+@_scheduler
 def classify(
     inputs: Sequence[Path],
     form: str | None,
-    output: Path | None,
+    output: str | None,
     model_path: Path | None,
     explain: bool,
     articles: bool,
     prior: Sequence[str],
     jobs: int,
+    resume: bool,
+    scheduler: str | None,
 ) -> None:
     """Label passages by stance and framing.
 
@@ -94,16 +110,93 @@ def classify(
         form = "table" if output is None and sys.stdout.isatty() else "jsonl"
     if form == "parquet" and output is None:
         raise click.UsageError("parquet is no text: name a file with --output")
+    folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if resume and not folder:
+        raise click.UsageError("--resume needs a folder: --output FOLDER/")
+    if scheduler and not folder:
+        raise click.UsageError("--scheduler needs a folder: --output FOLDER/")
+    if folder and form == "table":
+        raise click.UsageError("a folder takes --format jsonl, csv or parquet")
     recipe = scoring.Recipe(model_path, _priors(prior), explain, articles)
-    model = recipe.load()
-    if form == "table":
-        found = list(scoring.classify(model, scoring.units(inputs, articles), explain))
-        _emit(_table(found, list(model.labels)).encode(), output)
+    tasks = list(recipe.load().labels)
+    if output is not None and scheduler:
+        _classify_on_cluster(inputs, form, Path(output), recipe, resume, scheduler)
         return
-    checked = scoring.check(inputs, recipe, form)
-    with _destination(output) as file, checked.layout.open(file) as write:
-        for _, piece in scoring.decide(inputs, recipe, checked.layout):
-            write(piece)
+    jobs = _processes(jobs)
+    with scoring.workers(recipe, jobs) as calls:
+        if output is not None and folder:
+            _classify_parts(inputs, form, Path(output), recipe, resume, jobs, calls)
+            return
+        checked = scoring.check(inputs, recipe, form, calls)
+        encode = list if form == "table" else checked.layout.encode
+        shown = output is not None or not sys.stdout.isatty()
+        with (
+            _destination(Path(output) if output else None) as file,
+            _table(file, tasks) if form == "table" else checked.layout.open(file) as write,
+            _progress(checked.passages, "passage", shown) as done,
+        ):
+            for number, piece in scoring.decide(inputs, recipe, encode, calls):
+                write(piece)
+                done(number)
+
+
+def _classify_parts(
+    inputs: Sequence[Path],
+    form: str,
+    output: Path,
+    recipe: Any,
+    resume: bool,
+    jobs: int,
+    calls: Any,
+) -> None:
+    from stance import scoring
+
+    parts = scoring.parts(inputs, output, form)
+    left = scoring.begin(parts, recipe, output, resume, calls)
+    passages = 0
+    with _progress(len(parts), "file") as done:
+        done(len(parts) - len(left))
+        for number in scoring.classify_parts(left, recipe, jobs, calls):
+            passages += number
+            done(1)
+    before = f"; {len(parts) - len(left)} were there" if len(left) < len(parts) else ""
+    click.echo(f"wrote {len(left)} files, {passages} passages, to {output}{before}", err=True)
+
+
+def _classify_on_cluster(
+    inputs: Sequence[Path], form: str, output: Path, recipe: Any, resume: bool, scheduler: str
+) -> None:
+    from stance import cluster, scoring
+
+    # the workers stand in other folders
+    inputs = [path if path == scoring.STDIN else path.absolute() for path in inputs]
+    recipe = replace(recipe, model=recipe.model and recipe.model.absolute())
+    output = output.absolute()
+    with cluster.workers(scheduler, recipe, output / scoring.MANIFEST) as calls:
+        _classify_parts(inputs, form, output, recipe, resume, 1, calls)
+    # once more, for what workers that were killed have left half-written
+    scoring.begin(scoring.parts(inputs, output, form), recipe, output, resume=True)
+
+
+def _processes(jobs: int) -> int:
+    """How many processes --jobs asks for."""
+    if jobs == 0 or jobs < -1:
+        raise click.UsageError(f"--jobs {jobs}: expected 1 or more, or -1 for all cores")
+    if jobs > 0:
+        return jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _progress(total: int, unit: str, shown: bool = True) -> Iterator[Callable[[int], object]]:
+    """A bar on stderr, where that is a terminal."""
+    if not (shown and sys.stderr.isatty()):
+        yield lambda number: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=f" {unit}s", unit_scale=total > 9999, smoothing=0.1) as bar:
+        yield bar.update
 
 
 def _priors(assumed: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -120,35 +213,56 @@ def _priors(assumed: Sequence[str]) -> dict[str, dict[str, float]]:
     return priors
 
 
-def _table(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> str:
-    """A table for the terminal; the Arabic column comes last, so that bidi cannot part columns."""
+@contextmanager
+def _table(
+    file: BinaryIO, tasks: Sequence[str]
+) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
+    """A table for the terminal; the Arabic column comes last, so that bidi cannot part columns.
+
+    Gives the function that writes more records; below the last stand the counts.
+    """
     width = max(60, shutil.get_terminal_size().columns)
     head = f"{'#':>3}  " + "".join(f"{task:<21}" for task in tasks) + "passage"
-    lines = []
+    counts: dict[str, Counter[str]] = {task: Counter() for task in tasks}
     doc = None
-    for n, record in enumerate(records, 1):
-        if record["doc"] != doc:
-            doc = record["doc"]
-            lines += ["", f"{doc}", head]
-        cells = ""
-        for task in tasks:
-            label = record[task]
-            doubt = " ?" if len(record[f"{task}_set"]) > 1 else ""
-            cell = f"{label} {record[f'{task}_p'][label]:.2f}{doubt}"
-            cells += f"{cell:<21}"
-        holder = f"[{record['holder']}] " if record["holder"] else ""
-        room = max(20, width - 5 - len(cells))
-        passage = holder + " ".join(record["text"].split())
-        clipped = passage if len(passage) <= room else passage[: room - 1] + "…"
-        lines.append(f"{n:>3}  {cells}{clipped}")
-    doubtful = sum(any(len(r[f"{t}_set"]) > 1 for t in tasks) for r in records)
-    lines.append("")
+    n = doubtful = 0
+
+    def write(records: Sequence[Mapping[str, Any]]) -> None:
+        nonlocal doc, n, doubtful
+        lines: list[str] = []
+        for record in records:
+            n += 1
+            if record["doc"] != doc:
+                lines += [""] if doc is not None else []
+                doc = record["doc"]
+                lines += [f"{doc}", head]
+            lines.append(_table_row(n, record, tasks, width))
+            doubtful += any(len(record[f"{task}_set"]) > 1 for task in tasks)
+            for task in tasks:
+                counts[task][record[task]] += 1
+        file.write("".join(f"{line}\n" for line in lines).encode())
+
+    yield write
+    lines = [""]
     for task in tasks:
-        counts = Counter(r[task] for r in records).most_common()
-        lines.append(f"{task}: " + ", ".join(f"{label} {n}" for label, n in counts))
+        lines.append(f"{task}: " + ", ".join(f"{k} {c}" for k, c in counts[task].most_common()))
     if doubtful:
-        lines.append(f"? read this one yourself: {doubtful} of {len(records)} passages")
-    return "\n".join(lines).lstrip("\n") + "\n"
+        lines.append(f"? read this one yourself: {doubtful} of {n} passages")
+    file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _table_row(n: int, record: Mapping[str, Any], tasks: Sequence[str], width: int) -> str:
+    cells = ""
+    for task in tasks:
+        label = record[task]
+        doubt = " ?" if len(record[f"{task}_set"]) > 1 else ""
+        cell = f"{label} {record[f'{task}_p'][label]:.2f}{doubt}"
+        cells += f"{cell:<21}"
+    holder = f"[{record['holder']}] " if record["holder"] else ""
+    room = max(20, width - 5 - len(cells))
+    passage = holder + " ".join(record["text"].split())
+    clipped = passage if len(passage) <= room else passage[: room - 1] + "…"
+    return f"{n:>3}  {cells}{clipped}"
 
 
 def _emit(data: bytes, output: Path | None) -> None:
@@ -232,11 +346,6 @@ _lexicons = click.option(
 )
 _jobs = click.option(
     "--jobs", "-j", default=-1, show_default=True, help="Processes; -1 for all cores."
-)
-_scheduler = click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Work on the Dask cluster of this scheduler, e.g. tcp://host:8786 (stance[cluster]).",
 )
 
 

@@ -278,7 +278,7 @@ class Columns:
 
         Raises :class:`~stance.text.InputError` where a parquet column would hold several types.
         """
-        if self.kind == "jsonl":
+        if self.kind not in ("csv", "parquet"):
             return
         for name, value in flat(record).items():
             cells = self._cells.setdefault(name, [])

@@ -4,21 +4,29 @@ Inputs are read twice: once to check every row before anything is written, and o
 them, a batch at a time, so that memory does not grow with the input.
 """
 
+import errno
 import functools
 import itertools
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
-from stance import article, records, storage, voice
-from stance.text import InputError
+from stance import __version__, article, records, storage, voice
+from stance.text import InputError, read_text
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from stance.model import Model
 
 #: Standard input, where a path is expected.
@@ -269,6 +277,11 @@ def _passages(document: Document) -> tuple[list[tuple[int, int]], list[str]]:
 # --- checking, deciding, writing ------------------------------------------------------------------
 
 
+#: How calls are made: ``itertools.starmap`` for one after the other, or what :func:`workers` gives.
+#: Results come in the order of the arguments, of which only a few are taken in advance.
+Calls = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+
+
 @dataclass(frozen=True)
 class Checked:
     """What a first reading of the inputs tells: how many passages, and the form of the output."""
@@ -277,33 +290,55 @@ class Checked:
     layout: records.Layout
 
 
-def check(inputs: Sequence[Path], recipe: Recipe, form: str) -> Checked:
-    """Read all inputs once without deciding anything; ``form`` is jsonl, csv or parquet.
+def check(
+    inputs: Sequence[Path], recipe: Recipe, form: str, calls: Calls = itertools.starmap
+) -> Checked:
+    """Read all inputs once without deciding anything; ``form`` is that of the output.
 
     Raises :class:`~stance.text.InputError` for anything that cannot be read or written so.
     """
     [example] = classify(recipe.load(), [Unit("", "", 0, 0, "", voice.AUTHOR)], recipe.explain)
     columns = records.Columns(form)
     columns.learn(example, "")
-    passages = 0
-    for document in _documents(inputs, recipe.articles):
-        passages += len(_passages(document)[0]) if document.is_article else 1
-        columns.learn(_carried_over(example, document.carried), document.where)
-    return Checked(passages, columns.layout())
+    plain = 0
+
+    def articles() -> Iterator[Document]:
+        nonlocal plain
+        for document in _documents(inputs, recipe.articles):
+            columns.learn(_carried_over(example, document.carried), document.where)
+            if document.is_article:
+                yield document
+            else:
+                plain += 1
+
+    cut = sum(calls(_count, ((batch,) for batch in _batches(articles()))))
+    return Checked(plain + cut, columns.layout())
+
+
+def _count(articles: Sequence[Document]) -> int:
+    return sum(len(_passages(document)[0]) for document in articles)
 
 
 def decide(
-    inputs: Sequence[Path], recipe: Recipe, layout: records.Layout
-) -> Iterator[tuple[int, bytes]]:
-    """The passages decided and written: for each batch, in order, their number and their piece."""
-    for batch in _batches(_documents(inputs, recipe.articles)):
-        yield _decide(batch, recipe, layout)
+    inputs: Sequence[Path],
+    recipe: Recipe,
+    encode: Callable[[Iterator[dict[str, Any]]], Any],
+    calls: Calls = itertools.starmap,
+) -> Iterator[tuple[int, Any]]:
+    """For each batch of passages, in order: how many, and what ``encode`` makes of their records.
+
+    ``encode`` (``list``, or a layout's) runs where the batch is decided. No more than a few
+    batches are read ahead.
+    """
+    batches = _batches(_documents(inputs, recipe.articles))
+    return calls(_decide, ((batch, recipe, encode) for batch in batches))
 
 
-def _decide(batch: Sequence[Document], recipe: Recipe, layout: records.Layout) -> tuple[int, bytes]:
+def _decide(
+    batch: Sequence[Document], recipe: Recipe, encode: Callable[[Iterator[dict[str, Any]]], Any]
+) -> tuple[int, Any]:
     passages = [unit for document in batch for unit in _cut(document)]
-    found = classify(recipe.load(), passages, recipe.explain)
-    return len(passages), layout.encode(found)
+    return len(passages), encode(classify(recipe.load(), passages, recipe.explain))
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -320,7 +355,66 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
+# --- processes ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def workers(recipe: Recipe, jobs: int) -> Iterator[Calls]:
+    """Processes that make calls side by side, each with the recipe's model opened once.
+
+    Raises ``ChildProcessError`` where one of them dies.
+    """
+    if jobs == 1:
+        yield itertools.starmap
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (recipe,))
+
+    def calls(function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        ahead: deque[Future[Any]] = deque()
+        waiting = iter(arguments)
+        first = list(itertools.islice(waiting, 2))
+        if len(first) < 2:  # not worth a process
+            yield from itertools.starmap(function, first)
+            return
+        for given in itertools.chain(first, waiting):
+            ahead.append(pool.submit(function, *given))
+            if len(ahead) > 2 * jobs:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+    try:
+        yield calls
+    except BrokenProcessPool as error:
+        what = "one of the processes died; is there memory enough for so many?"
+        raise ChildProcessError(errno.ECHILD, what, f"--jobs {jobs}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(recipe: Recipe) -> None:
+    from multiprocessing import parent_process
+
+    def follow() -> None:
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work
+    threading.Thread(target=follow, daemon=True).start()  # also where it is killed
+    recipe.load()
+
+
 # --- parts: one output file for each input file ---------------------------------------------------
+
+#: The file in a folder of parts that says what they are made of.
+MANIFEST = "manifest.json"
+_VERSION = "stance-parts-1"
+_ANEW = "name another folder, or give the same inputs and options"
 
 
 @dataclass(frozen=True)
@@ -331,19 +425,136 @@ class Part:
     target: Path
 
 
-def classify_part(part: Part, recipe: Recipe) -> int:
+def parts(inputs: Sequence[Path], output: Path, form: str = "parquet") -> list[Part]:
+    """A part for each input file, folders walked in name order: ``output``/NAME.``form``.
+
+    NAME is the file's, with the folders between it and the input that it is in. Files inside
+    ``output`` are no input. Raises :class:`~stance.text.InputError` for what cannot be read, or
+    two files of one name.
+    """
+    found: dict[Path, Part] = {}
+    for path in inputs:
+        if path == STDIN:
+            raise InputError(f"{output}: standard input has no name to give a part; name a file")
+        for source in files(path):
+            if output.resolve() in source.resolve().parents:
+                continue
+            name = source.relative_to(path) if path.is_dir() else Path(source.name)
+            target = output / name.with_name(f"{name.name}.{form}")
+            if target in found:
+                raise InputError(
+                    f"{found[target].source} and {source} would both give {target}; "
+                    "rename one, or name another folder for it"
+                )
+            found[target] = Part(source, target)
+    return list(found.values())
+
+
+def begin(
+    parts: Sequence[Part],
+    recipe: Recipe,
+    output: Path,
+    resume: bool,
+    calls: Calls = itertools.starmap,
+) -> list[Part]:
+    """The parts that are still to do, all inputs checked and the manifest in its place.
+
+    Half-written files that a killed run has left are removed. Raises
+    :class:`~stance.text.InputError`, with nothing written, for bad input, a folder begun before
+    (without ``resume``), or begun with other inputs, another model or other options.
+    """
+    manifest = output / MANIFEST
+    found = _manifest(parts, recipe, output)
+    if manifest.exists():
+        if not resume:
+            raise InputError(
+                f"{manifest}: this folder was begun before; go on with --resume, "
+                "or name another folder"
+            )
+        _refuse_difference(manifest, found)
+        _remove_leftovers(parts, output)
+        return [part for part in parts if not part.target.exists()]
+    for part in parts:
+        if part.target.exists():
+            raise InputError(f"{part.target}: is there already; name another folder")
+    for _ in calls(_check_part, ((part, recipe) for part in parts)):
+        pass
+    _remove_leftovers(parts, output)
+    with storage.whole_file(manifest) as file:
+        file.write((json.dumps(found, ensure_ascii=False, indent=1) + "\n").encode())
+    return list(parts)
+
+
+def _manifest(parts: Sequence[Part], recipe: Recipe, output: Path) -> dict[str, Any]:
+    """What the outcome depends on."""
+    return {
+        "version": _VERSION,
+        "stance": __version__,
+        "model": storage.verify(recipe.model)["sha256"],
+        "prior": dict(recipe.prior),
+        "explain": recipe.explain,
+        "articles": recipe.articles,
+        "parts": {
+            part.target.relative_to(output).as_posix(): part.source.stat().st_size for part in parts
+        },
+    }
+
+
+def _refuse_difference(manifest: Path, wanted: Mapping[str, Any]) -> None:
+    try:
+        begun = json.loads(read_text(manifest))
+        before, now = begun["parts"].items(), wanted["parts"].items()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{manifest}: no manifest of stance classify; {_ANEW}") from error
+    for key, value in wanted.items():
+        if key != "parts" and begun.get(key) != value:
+            got = begun.get(key)
+            raise InputError(f"{manifest}: begun with {key} {got!r}, now {value!r}; {_ANEW}")
+    for name in sorted({name for name, _ in before ^ now}):
+        sizes = [
+            f"{p[name]} bytes" if name in p else "none" for p in (begun["parts"], wanted["parts"])
+        ]
+        raise InputError(f"{manifest}: the input of {name} was {sizes[0]}, now {sizes[1]}; {_ANEW}")
+
+
+def _remove_leftovers(parts: Sequence[Part], output: Path) -> None:
+    whole = {output / MANIFEST, *(part.target for part in parts)}
+    for file in output.rglob(".*.*"):
+        if file.with_name(file.stem[1:]) in whole:  # as storage.whole_file names it
+            file.unlink()
+
+
+def _check_part(part: Part, recipe: Recipe) -> Checked:
+    return check([part.source], recipe, part.target.suffix[1:])
+
+
+def classify_part(part: Part, recipe: Recipe, calls: Calls = itertools.starmap) -> int:
     """Classify the source of a part into its target, which appears whole or not at all.
 
     Returns the number of passages. The same source and recipe give the same bytes. Raises
     :class:`~stance.text.InputError` like :func:`check`.
     """
-    layout = check([part.source], recipe, part.target.suffix[1:]).layout
+    layout = check([part.source], recipe, part.target.suffix[1:], calls).layout
     passages = 0
     with storage.whole_file(part.target) as file, layout.open(file) as write:
-        for number, piece in decide([part.source], recipe, layout):
+        for number, piece in decide([part.source], recipe, layout.encode, calls):
             write(piece)
             passages += number
     return passages
+
+
+def classify_parts(parts: Sequence[Part], recipe: Recipe, jobs: int, calls: Calls) -> Iterator[int]:
+    """Classify parts, ``jobs`` at once; the number of passages of each as it is done.
+
+    A part that is a large share of the whole is shared by all processes, and comes first.
+    """
+    sizes = {part: part.source.stat().st_size for part in parts}
+    fair = sum(sizes.values()) / (4 * jobs)
+    by_size = sorted(parts, key=lambda part: -sizes[part])
+    large = [part for part in by_size if jobs > 1 and sizes[part] > fair]
+    for part in large:
+        yield classify_part(part, recipe, calls)
+    yield from calls(classify_part, ((part, recipe) for part in by_size[len(large) :]))
 
 
 # --- reading decisions ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from stance import storage
 from stance.scoring import Calls, Recipe
 from stance.text import InputError
 
-_PATIENCE = 5  # seconds until a scheduler must have answered, and have a worker
+_PATIENCE = 10  # seconds until a scheduler must have answered, and have a worker
 _AHEAD = 2  # tasks submitted for each thread of the cluster: one at work, one waiting
 
 
@@ -189,7 +189,7 @@ def _failures(place: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         deaths = error.allowed_failures + 1
-        what = f"{deaths} workers died over a task, the last was {error.last_worker.address}"
+        what = f"{deaths} workers died over it, the last was {error.last_worker.address}"
         raise OSError(errno.EIO, f"{what}; have they memory enough?", place) from error
     except CancelledError as error:
         raise OSError(errno.EIO, "the cluster dropped the work", place) from error

@@ -79,6 +79,8 @@ def a_busy_worker_killed(workers: "distributed.LocalCluster", output: Path) -> I
             if there and busy:
                 nanny = next(n for n in workers.workers.values() if n.address in busy)
                 os.kill(nanny.pid, signal.SIGKILL)
+                # what one leaves that is killed while it writes
+                (output / ".part-0.jsonl.parquet.half").write_bytes(b"PAR1")
                 return there
             time.sleep(0.01)
         return 0
@@ -134,7 +136,7 @@ def test_bad_input_is_the_same_line_as_without_a_cluster_and_nothing_is_written(
 
 def test_cross_validation_on_a_cluster_is_the_local_one(workers, small_data, quick_settings):
     files = sorted(small_data.glob("*/*.jsonl"))
-    passages = corpus.learnable(corpus.read(files, tuple(corpus.LABELS), "doc"))[::2]
+    passages = corpus.learnable(corpus.read(files, tuple(corpus.LABELS), "doc"))[::3]
     settings = Settings.from_json(json.loads(quick_settings.read_text()))
     lexicons = lexicon.read(sorted((small_data / "lexicons").glob("*.json")))
     table = text.default_table()
@@ -181,6 +183,28 @@ def test_a_scheduler_without_workers_is_told(folder, tmp_path, monkeypatch):
     assert err == (
         f"stance: {address}: the scheduler has no worker; start one with: dask worker {address}\n"
     )
+
+
+def test_a_scheduler_that_goes_away_ends_the_work_with_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE", 1)
+    parts = [scoring.Part(Path(f"/{i}"), Path(f"/{i}")) for i in range(40)]
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as brief,
+        pytest.raises(OSError) as caught,
+        cluster.workers(brief.scheduler_address, scoring.Recipe(), tmp_path / "m") as calls,
+    ):
+        done = calls(repr, ((part,) for part in parts))
+        next(done)
+        brief.close()
+        list(done)
+    assert caught.value.strerror
+    assert caught.value.filename == brief.scheduler_address
 
 
 @pytest.mark.parametrize(

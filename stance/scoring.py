@@ -297,7 +297,7 @@ def check(
 
     Raises :class:`~stance.text.InputError` for anything that cannot be read or written so.
     """
-    [example] = classify(recipe.load(), [Unit("", "", 0, 0, "", voice.AUTHOR)], recipe.explain)
+    example = _example(recipe.load(), recipe.explain)
     columns = records.Columns(form)
     columns.learn(example, "")
     plain = 0
@@ -313,6 +313,12 @@ def check(
 
     cut = sum(calls(_count, ((batch,) for batch in _batches(articles()))))
     return Checked(plain + cut, columns.layout())
+
+
+@functools.lru_cache(maxsize=1)
+def _example(model: "Model", explain: bool) -> dict[str, Any]:
+    """A record with the keys and kinds of value that every record has."""
+    return next(classify(model, [Unit("", "", 0, 0, "", voice.AUTHOR)], explain))
 
 
 def _count(articles: Sequence[Document]) -> int:

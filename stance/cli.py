@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from math import exp
 from pathlib import Path
@@ -21,6 +21,11 @@ from stance.text import InputError
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 _PATH = click.Path(path_type=Path)
+_scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on the Dask cluster of this scheduler, e.g. tcp://host:8786 (stance[cluster]).",
+)
 
 
 class _Group(click.Group):
@@ -79,6 +84,7 @@ def main() -> None:
 )
 @click.option("--jobs", "-j", default=1, show_default=True, help="Processes; -1 for all cores.")
 @click.option("--resume", is_flag=True, help="Go on with a FOLDER/ that was begun before.")
+@_scheduler
 def classify(
     inputs: Sequence[Path],
     form: str | None,
@@ -89,6 +95,7 @@ def classify(
     prior: Sequence[str],
     jobs: int,
     resume: bool,
+    scheduler: str | None,
 ) -> None:
     """Label passages by stance and framing.
 
@@ -106,10 +113,15 @@ def classify(
     folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
     if resume and not folder:
         raise click.UsageError("--resume needs a folder: --output FOLDER/")
+    if scheduler and not folder:
+        raise click.UsageError("--scheduler needs a folder: --output FOLDER/")
     if folder and form == "table":
         raise click.UsageError("a folder takes --format jsonl, csv or parquet")
     recipe = scoring.Recipe(model_path, _priors(prior), explain, articles)
     tasks = list(recipe.load().labels)
+    if output is not None and scheduler:
+        _classify_on_cluster(inputs, form, Path(output), recipe, resume, scheduler)
+        return
     jobs = _processes(jobs)
     with scoring.workers(recipe, jobs) as calls:
         if output is not None and folder:
@@ -149,6 +161,21 @@ def _classify_parts(
             done(1)
     before = f"; {len(parts) - len(left)} were there" if len(left) < len(parts) else ""
     click.echo(f"wrote {len(left)} files, {passages} passages, to {output}{before}", err=True)
+
+
+def _classify_on_cluster(
+    inputs: Sequence[Path], form: str, output: Path, recipe: Any, resume: bool, scheduler: str
+) -> None:
+    from stance import cluster, scoring
+
+    # the workers stand in other folders
+    inputs = [path if path == scoring.STDIN else path.absolute() for path in inputs]
+    recipe = replace(recipe, model=recipe.model and recipe.model.absolute())
+    output = output.absolute()
+    with cluster.workers(scheduler, recipe, output / scoring.MANIFEST) as calls:
+        _classify_parts(inputs, form, output, recipe, resume, 1, calls)
+    # once more, for what workers that were killed have left half-written
+    scoring.begin(scoring.parts(inputs, output, form), recipe, output, resume=True)
 
 
 def _processes(jobs: int) -> int:
@@ -384,6 +411,7 @@ def train(
 @_group_by
 @_lexicons
 @_jobs
+@_scheduler
 def evaluate(
     data: Sequence[Path],
     folder: Path | None,
@@ -398,6 +426,7 @@ def evaluate(
     group: str,
     lexicons: Path | None,
     jobs: int,
+    scheduler: str | None,
 ) -> None:
     """Cross-validate on DATA, or measure a trained model on held-out passages (--test).
 
@@ -408,6 +437,8 @@ def evaluate(
     if bool(data) == bool(tests):
         raise click.UsageError("name either DATA (cross-validation) or --test FILE (held-out)")
     if tests:
+        if scheduler:
+            raise click.UsageError("--scheduler goes with cross-validation, not with --test")
         model = stance.load(model_path)
         passages = _held_out(
             corpus.read(_passage_paths(tests), tasks or tuple(model.labels), group), split
@@ -433,20 +464,31 @@ def evaluate(
             if value:
                 raise click.UsageError(f"{option} goes with --test, not with cross-validation")
         passages, settings, lexicon = _training(data, settings_path, tasks, group, lexicons)
-        result = evaluation.cross_validate(
-            passages,
-            settings,
-            lexicon,
-            text.default_table(),
-            folds,
-            repeats,
-            jobs,
-            progress=sys.stderr.isatty(),
-        )
+        table = text.default_table()
+        with _cluster(scheduler, passages, lexicon, table):
+            result = evaluation.cross_validate(
+                passages,
+                settings,
+                lexicon,
+                table,
+                folds,
+                repeats,
+                jobs,
+                progress=sys.stderr.isatty(),
+            )
     click.echo(tables.table(result), nl=False)
     if folder:
         report.write_evaluation(result, folder)
         click.echo(f"wrote {folder / 'index.html'}", err=True)
+
+
+def _cluster(scheduler: str | None, *shared: object) -> AbstractContextManager[None]:
+    """What joblib does within the block is done by this scheduler's cluster, if there is one."""
+    if scheduler is None:
+        return nullcontext()
+    from stance import cluster
+
+    return cluster.folds(scheduler, shared)
 
 
 def _others(path: Path | None, model: Any) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Cross-validation, metrics, intervals, baselines and a signature: a :class:`Result`."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import platform
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
@@ -24,6 +25,9 @@ from stance.learner import Sample, fit, fit_head, fit_temperature
 from stance.lexicon import Lexicon
 from stance.model import Model, Settings, build_features, conformal_set, log_prior
 from stance.text import Table, clean
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _BOOTSTRAPS = 1000
 _BINS = 15
@@ -142,7 +146,7 @@ def train(
         "data": corpus.data_hash(passages),
         "passages": int((~auxiliary(passages, settings)).sum()),
         "auxiliary": int(auxiliary(passages, settings).sum()),
-        "versions": _versions(),
+        "versions": versions(),
     }
     return model
 
@@ -294,14 +298,15 @@ def held_out(
 def signature(settings: Settings, passages: Sequence[Passage], how: str) -> str:
     """What a figure depends on, in one line: data, settings, scheme, seed, versions."""
     digest = hashlib.sha256(json.dumps(settings.to_json(), sort_keys=True).encode()).hexdigest()
-    versions = " ".join(f"{name}:{version}" for name, version in _versions().items())
+    libraries = " ".join(f"{name}:{version}" for name, version in versions().items())
     return (
         f"stance:{stance.__version__} data:{corpus.data_hash(passages)} settings:{digest[:8]} "
-        f"{how} seed:{settings.seed} bootstrap:{_BOOTSTRAPS} {versions}"
+        f"{how} seed:{settings.seed} bootstrap:{_BOOTSTRAPS} {libraries}"
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The libraries that figures depend on, and their versions."""
     return {
         "scikit-learn": sklearn.__version__,
         "scipy": scipy.__version__,
@@ -321,6 +326,21 @@ def _data(passages: Sequence[Passage]) -> dict[str, Any]:
 
 
 # --- folds ----------------------------------------------------------------------------------------
+
+
+def _alone(task: Callable[P, T]) -> Callable[P, T]:
+    """``task``, whose own use of joblib (scikit-learn's, too) stays in its process.
+
+    On a cluster every feature family of every fold would otherwise be sent around, and a worker
+    would take up fold after fold while it waits for them.
+    """
+
+    @functools.wraps(task)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        with joblib.parallel_config(backend="sequential"):
+            return task(*args, **kwargs)
+
+    return alone
 
 
 def _labels(passages: Sequence[Passage], task: str) -> np.ndarray:
@@ -344,6 +364,7 @@ def _inner(
     )
 
 
+@_alone
 def _fold(
     passages: Sequence[Passage],
     settings: Settings,
@@ -789,6 +810,7 @@ def _learning_curve(
     return points
 
 
+@_alone
 def _curve_step(
     passages: Sequence[Passage],
     settings: Settings,
@@ -831,6 +853,7 @@ def decided_by_others(
     return decided
 
 
+@_alone
 def _top_features(
     passages: Sequence[Passage],
     settings: Settings,

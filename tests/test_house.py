@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "prevalence": {"text"},
     "storage": {"text", "lexicon", "features", "model"},
     "scoring": {"text", "article", "voice", "records", "model", "storage"},
+    "cluster": {"text", "scoring", "storage", "evaluation"},
     "language": set(),
     "findings": set(),
     "tables": {"text", "evaluation"},
@@ -47,6 +48,8 @@ SOLE_USERS = {
     "krippendorff": {"agreement"},
     "safetensors": {"storage"},
     "Stemmer": {"features"},
+    "dask": {"cluster"},
+    "distributed": {"cluster"},
     "torch": {"encoder"},
     "transformers": {"encoder"},
     "matplotlib": {"figures"},
@@ -99,7 +102,7 @@ def test_help_and_version_import_no_heavy_library():
     code = (
         "import sys\nfrom stance.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "heavy = {'sklearn', 'matplotlib', 'scipy', 'camel_tools', 'pyarrow', 'pandas'}\n"
+        "heavy = {'sklearn', 'matplotlib', 'scipy', 'camel_tools', 'pyarrow', 'pandas', 'dask'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -147,7 +147,7 @@ DEEP = [
     ),
     (b"\xef\xbb\xbf" + GOOD + b"{oops", ":2: not JSON: Expecting property name"),
     (GOOD.replace(b"\n", b"\r\n") * 3 + b"\r[1]", ":5: got list, expected a JSON object"),
-    (GOOD + b'{"a":', ":2: not JSON: Expecting value at column 6"),
+    (GOOD + b'{"a":\n', ":2: not JSON: Expecting value at column 6"),
     (b" \n" * 2**20, "the file is empty"),
     (b"", "the file is empty"),
 ]

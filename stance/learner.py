@@ -151,6 +151,9 @@ def _ridge(
     mean_x, mean_y = weight @ X / weight.sum(), weight @ targets / weight.sum()
     root = np.sqrt(weight)
     scaled = csr_matrix(X, dtype=np.float32)
+    if scaled.nnz < 2**31:  # what the engine counts to
+        scaled.indices = scaled.indices.astype(np.int32, copy=False)
+        scaled.indptr = scaled.indptr.astype(np.int32, copy=False)
     scaled.data *= np.repeat(root, np.diff(X.indptr)).astype(np.float32)
 
     # The matrix is centred without becoming dense.
@@ -173,7 +176,7 @@ def _ridge(
 
 def _times(X: csr_matrix, dense: np.ndarray, transposed: bool = False) -> np.ndarray:
     """A sparse matrix, or its transpose, times a narrow dense one."""
-    if engine.native is not None:
+    if engine.native is not None and X.indptr.dtype == np.int32:
         return np.asarray(engine.native.times(X, dense, transposed))
     return np.asarray((X.T if transposed else X) @ dense)
 

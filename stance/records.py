@@ -61,7 +61,8 @@ def lines(file: BinaryIO, where: str) -> Iterator[str]:
         head = file.read(_PIECE)
         raise not_utf8(head, _first_odd_byte(file), where) from error
     finally:
-        text.detach()  # keeps the file open
+        if not file.closed:  # as it is where the reading was given up
+            text.detach()  # keeps the file open
 
 
 def _first_odd_byte(file: BinaryIO) -> int:

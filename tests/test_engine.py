@@ -246,6 +246,8 @@ def test_the_ridge_is_scikit_learns(python):
     order = [list(theirs.classes_).index(label) for label in labels]
     expected = X @ theirs.coef_[order].T + theirs.intercept_[order]
     np.testing.assert_allclose(X @ coef.T + intercept, expected, atol=2e-3)
+    X.indptr = X.indptr.astype(np.int64)  # as SciPy has it after some operations
+    assert np.array_equal(fit_head(X, y, weight, labels, 0.5)[0], coef)
     again, bias = python(fit_head, X, y, weight, labels, 0.5)
     np.testing.assert_allclose(X @ again.T + bias, expected, atol=2e-3)
 

@@ -2,9 +2,10 @@
 
 import io
 import itertools
+from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stance import records
@@ -83,6 +84,7 @@ CELLS = st.one_of(
 
 
 @given(st.lists(CELLS, min_size=1, max_size=9))
+@example([date(2000, 1, 1), 9.3e18])  # an integer too large for a date's
 def test_a_column_has_the_type_that_all_its_cells_have_together(monkeypatch_module, cells):
     import pyarrow as pa
 
@@ -91,7 +93,7 @@ def test_a_column_has_the_type_that_all_its_cells_have_together(monkeypatch_modu
     columns = records.Columns("parquet")
     try:
         expected = pa.array(cells)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         with pytest.raises(InputError, match=r"^\d+: column 'c.x' has .*values of one type"):
             learn(columns, rows)
         return

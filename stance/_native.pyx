@@ -119,7 +119,10 @@ cdef bytes _utf8(text):
 
 cdef string _stem(void* stemmer, string_view word) noexcept with gil:
     text = word.data()[:word.size()].decode("utf-8", "surrogatepass")
-    return _utf8((<object>stemmer)(text))
+    try:
+        return _utf8((<object>stemmer)(text))
+    except UnicodeEncodeError:  # half a surrogate pair, which no word has
+        return _utf8(text)
 
 
 cdef class Normaliser:

@@ -35,6 +35,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield cast(BinaryIO, file)
+            file.flush()
+            os.fsync(file.fileno())  # its name must never come before its content
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

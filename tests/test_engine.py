@@ -112,6 +112,7 @@ def test_both_learn_the_same_columns_and_weights(learned):
 @example("")
 @example("؟!")
 @example('قال "ليس محورا')
+@example("محور \ud800x")
 @settings(max_examples=400)
 def test_both_give_the_same_row_and_scores(learned, text):
     native, plain = learned

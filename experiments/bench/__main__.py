@@ -117,7 +117,8 @@ def _chosen(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 )
 @click.option("--largest", default=_DEFAULT.largest, show_default=True, help="Run once; 0: not.")
 @click.option("--counted", default=_DEFAULT.counted, show_default=True, help="For instructions.")
-@click.option("--evaluate", is_flag=True, help="Time the cross-validation too.")
+@click.option("--share", default=0.0, help="Of the articles, to time cross-validation on.")
+@click.option("--resumed", default=_DEFAULT.resumed, show_default=True, help="Passages, killed.")
 @click.option(
     "--output", default=HERE, type=click.Path(path_type=Path, file_okay=False), help="A folder."
 )

@@ -122,7 +122,8 @@ def read(texts: Iterable[str], table: Table | None = None) -> list[Reading]:
     return [Reading.of(text, table) for text in texts]
 
 
-def _analyze(analyzer: Callable[[str, int, int], Iterator[str]], reading: Reading) -> list[str]:
+def analyze(analyzer: Callable[[str, int, int], Iterator[str]], reading: Reading) -> list[str]:
+    """What an analyzer finds in a reading's text."""
     return list(analyzer(reading.text.text))
 
 
@@ -134,7 +135,7 @@ def pipeline(model: Model) -> tuple[Pipeline, dict[str, LogisticRegression]]:
         if name in ANALYZERS:
             cut = partial(ANALYZERS[name], smallest=family.smallest, largest=family.largest)
             learned = TfidfVectorizer(
-                analyzer=partial(_analyze, cut),
+                analyzer=partial(analyze, cut),
                 vocabulary=list(family.get_feature_names_out()),
                 sublinear_tf=True,
             )

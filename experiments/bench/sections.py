@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -36,8 +39,8 @@ class Options:
 
     ``passages`` and ``rounds`` of scoring; ``sizes`` of whole runs, the first the measure of the
     others; ``largest``: the size that is run once (0: none); ``counted``: passages whose
-    instructions are counted; ``evaluate``: whether cross-validation is timed too; ``work``: where
-    made passages are kept.
+    instructions are counted; ``share``: of the articles that cross-validation is timed on (0: it is
+    not); ``resumed``: passages of the runs that are killed; ``work``: where made passages are kept.
     """
 
     passages: int = 20_000
@@ -45,7 +48,8 @@ class Options:
     sizes: tuple[int, ...] = (20_000, 200_000)
     largest: int = 2_000_000
     counted: int = 500
-    evaluate: bool = False
+    share: float = 0.0
+    resumed: int = 1_000_000
     work: Path = measure.ROOT / "out" / "bench"
 
 
@@ -343,10 +347,14 @@ print(len(sample.texts), len(clauses))
 
 
 def training(options: Options) -> dict[str, Any]:
-    """Features of all that is trained on; with ``evaluate`` also cross-validation, on all cores."""
+    """Features of all that is trained on, native and not; cross-validation on a share of it.
+
+    Cross-validation is timed with the package's features and with scikit-learn's vectorizers, in
+    one process on one core.
+    """
     data = measure.ROOT / "data"
     extraction: dict[str, list[Spent]] = {name: [] for name in paths()}
-    evaluation: dict[str, list[measure.Run]] = {}
+    evaluation: dict[str, list[Spent]] = {}
     counts: list[int] = []
     for _ in range(options.rounds):
         for name, env in paths().items():
@@ -355,19 +363,24 @@ def training(options: Options) -> dict[str, Any]:
                 env,
             )
             extraction[name].append(Spent(wall, cpu))
-    if options.evaluate:
-        for name, env in paths().items():
-            evaluation[name] = [measure.run([_COMMAND, "evaluate", data, "--repeats", "1"], env)]
+    passages = 0.0
+    scores: dict[str, list[float]] = {}
+    for name in ("package", "scikit-learn") if options.share else ():
+        with one_core():
+            wall, cpu, passages, *scores[name] = measure.printed(
+                [sys.executable, "-m", "experiments.bench.evaluate", name, str(options.share)]
+            )
+        evaluation[name] = [Spent(wall, cpu)]
     return {
         "texts": int(counts[0]),
         "clauses": int(counts[1]),
         "extraction": _by_path(extraction),
-        "evaluation": _by_path(evaluation),
+        "evaluation": _by_path(evaluation) | {"passages": int(passages), "macro-F1": scores},
     }
 
 
 def _by_path(taken: Mapping[str, Sequence[Spent]]) -> dict[str, Any]:
-    """Each path's seconds, and how many times as long the NumPy path takes."""
+    """Each way's seconds, and how many times as long as the first the second takes."""
     found: dict[str, Any] = {
         name: {
             "rounds": len(runs),
@@ -377,9 +390,8 @@ def _by_path(taken: Mapping[str, Sequence[Spent]]) -> dict[str, Any]:
         for name, runs in taken.items()
     }
     if len(taken) == 2:
-        found["times of numpy"] = ratio(
-            [run.wall for run in taken["native"]], [run.wall for run in taken["numpy"]]
-        )
+        ours, theirs = taken.values()
+        found["times"] = ratio([run.wall for run in ours], [run.wall for run in theirs])
     return found
 
 
@@ -408,6 +420,76 @@ def counted(options: Options) -> dict[str, Any]:
     return {"passages": n, "tool": tool, "instructions": found}
 
 
+# --- killed and resumed ---------------------------------------------------------------------------
+
+_PARTS = 40
+
+
+def resumed(options: Options) -> dict[str, Any]:
+    """A folder of parts: undisturbed, killed and resumed, and on a cluster that loses a worker."""
+    source = options.work / f"archive-{options.resumed}"
+    stream = texts.recombined(texts.corpus_texts(PASSAGES))
+    for number in range(_PARTS):
+        file = source / f"part-{number:02}.parquet"
+        texts.write(islice(stream, options.resumed // _PARTS), options.resumed // _PARTS, file)
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        command = [_COMMAND, "classify", source, "--format", "parquet", "--jobs", "2", "--output"]
+        whole, killed, clustered = (Path(name) / x for x in ("whole", "killed", "clustered"))
+        undisturbed = measure.run([*command, f"{whole}/"])
+        process = subprocess.Popen([*command, f"{killed}/"], stderr=subprocess.DEVNULL)
+        done = _when_some_are_done(killed)
+        process.kill()
+        process.wait()
+        again = measure.run([*command, f"{killed}/", "--resume"])
+        lost = _on_a_cluster(source, clustered)
+        return {
+            "passages": options.resumed,
+            "parts": _PARTS,
+            "seconds": undisturbed.wall,
+            "killed": {
+                "parts done before": done,
+                "seconds of resuming": again.wall,
+                "same": _contents(killed) == _contents(whole),
+            },
+            "cluster": {**lost, "same": _contents(clustered) == _contents(whole)},
+        }
+
+
+def _when_some_are_done(output: Path) -> int:
+    """Wait until a third of the parts stand in a folder; how many do."""
+    while (done := len(list(output.glob("part-*")))) < _PARTS / 3:
+        time.sleep(0.05)
+    return done
+
+
+def _on_a_cluster(source: Path, output: Path) -> dict[str, Any]:
+    """Give the parts to two workers, and kill one that has work when some are done."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [
+                *(_COMMAND, "classify", source, "--format", "parquet", "--output", f"{output}/"),
+                *("--scheduler", cluster.scheduler_address),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        done = _when_some_are_done(output)
+        busy = {w.nanny for w in list(cluster.scheduler.workers.values()) if w.processing}
+        nanny = next(n for n in cluster.workers.values() if n.address in busy)
+        os.kill(nanny.pid, signal.SIGKILL)
+        if process.wait():
+            raise RuntimeError(f"exit code {process.returncode}")
+        return {"parts done before": done, "seconds": time.perf_counter() - start}
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): _digest(p) for p in folder.rglob("*") if p.is_file()}
+
+
 #: Name → what measures it.
 SECTIONS: Mapping[str, Callable[[Options], dict[str, Any]]] = {
     "scoring": scoring,
@@ -415,6 +497,7 @@ SECTIONS: Mapping[str, Callable[[Options], dict[str, Any]]] = {
     "startup": startup,
     "training": training,
     "instructions": counted,
+    "resumed": resumed,
 }
 
 
@@ -424,8 +507,9 @@ def described(options: Options, name: str) -> str:
         "scoring": ("passages", "rounds"),
         "process": ("sizes", "largest", "rounds"),
         "startup": (),
-        "training": ("rounds",),
+        "training": ("rounds", "share"),
         "instructions": ("counted",),
+        "resumed": ("resumed",),
     }[name]
     values = asdict(options)
     return " ".join(

@@ -89,8 +89,8 @@ class Strings {
     }
 
     // The number of a string, new or known.
-    int32_t add(View s) {
-        uint64_t h = hashed(s);
+    int32_t add(View s) { return add(s, hashed(s)); }
+    int32_t add(View s, uint64_t h) {
         size_t mask = slots_.size() - 1;
         size_t i = h & mask;
         for (; slots_[i].id >= 0; i = (i + 1) & mask)
@@ -343,6 +343,8 @@ using Stem = std::string (*)(void* stemmer, View word);
 
 // All that does not change while texts are read.
 struct Index {
+    static constexpr size_t AHEAD = 32;  // strings whose places are fetched beforehand
+
     const Table* table = nullptr;
     void* stemmer = nullptr;
     Stem stem = nullptr;
@@ -378,28 +380,40 @@ struct Index {
             f.paths.reserve(count + count / 4);
             f.columns.reserve(count + count / 4);
         }
-        int32_t column = 0;
-        for (size_t start = 0; column < count; column++) {
-            size_t end = std::min(lines.find('\n', start), lines.size());
-            View name = lines.substr(start, end - start);
-            if (f.kind == WORDS)
-                set_path(f, name, column);
-            else
-                f.strings.add(name);
-            start = end + 1;
+        // Some strings with their hashes first, so that the places where they will stand are
+        // fetched ahead. Of words: the units of a line one after the other, "last" at its end.
+        struct Unit {
+            View text;
+            uint64_t hash;
+            bool last;
+        };
+        std::vector<Unit> units;
+        int32_t node = Paths::ROOT, column = 0;
+        size_t start = 0;
+        for (int32_t line = 0; line < count;) {
+            units.clear();
+            for (; line < count && units.size() < AHEAD; line++) {
+                const size_t end = std::min(lines.find('\n', start), lines.size());
+                for (bool last = false; !last;) {
+                    const View rest = lines.substr(start, end - start);
+                    const size_t blank = f.kind == WORDS ? rest.find(' ') : View::npos;
+                    const View unit = rest.substr(0, blank);
+                    last = blank == View::npos;
+                    units.push_back({unit, hashed(unit), last});
+                    f.strings.prefetch(units.back().hash);
+                    start += unit.size() + 1;
+                }
+            }
+            for (const Unit& unit : units) {
+                const int32_t id = f.strings.add(unit.text, unit.hash);
+                if (f.kind != WORDS) continue;
+                node = f.paths.add(node, id);
+                if (!unit.last) continue;
+                f.columns.resize(f.paths.size(), -1);
+                f.columns[node] = column++;
+                node = Paths::ROOT;
+            }
         }
-    }
-
-    static void set_path(Family& f, View name, int32_t column) {
-        int32_t node = Paths::ROOT;
-        for (size_t start = 0;;) {
-            size_t end = std::min(name.find(' ', start), name.size());
-            node = f.paths.add(node, f.strings.add(name.substr(start, end - start)));
-            if (end == name.size()) break;
-            start = end + 1;
-        }
-        f.columns.resize(f.paths.size(), -1);
-        f.columns[node] = column;
     }
 
     std::string name(const Family& f, int32_t id) const {

@@ -244,13 +244,12 @@ cdef class Engine:
         """
         cdef int32_t base = 0
         cdef size_t f
-        cdef double value
-        cdef Reader* reader
+        cdef const double[::1] weights
         for f in range(self.index.families.size()):
             if names[f] is not None:
-                self.index.set_names(<int>f, _view(names[f]), <int32_t>len(idf[f]))
-                for value in idf[f]:
-                    self.index.families[f].idf.push_back(value)
+                weights = idf[f]
+                self.index.set_names(<int>f, _view(names[f]), <int32_t>weights.shape[0])
+                self.index.families[f].idf.assign(&weights[0], &weights[0] + weights.shape[0])
         scratch = self._scratch()
         for f in range(self.index.families.size()):
             self.index.families[f].base = base

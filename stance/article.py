@@ -7,8 +7,8 @@ phrases that Arabic news pages put around an article; none looks at an outlet's 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from stance.text import InputError, decode, normalise, read_text
@@ -246,6 +246,8 @@ def _hard_wrapped(text: str) -> bool:
     if len(inner) < 4:
         return False
     widths = [len(line) for line in inner]
+    from statistics import median  # with fractions and decimals, which few runs need
+
     middle = median(widths)
     alike = sum(abs(w - middle) <= 0.2 * middle for w in widths) / len(widths)
     unended = sum(not _SENTENCE_END.search(line) for line in inner) / len(inner)
@@ -284,12 +286,23 @@ def _parts(text: str, block: Block) -> list[Block]:
 # --- kinds ----------------------------------------------------------------------------------------
 
 
-def _phrase(*phrases: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{normalise(p).text})" for p in phrases))
+class _Phrases:
+    """Patterns of normalised text, compiled when one is first looked for."""
+
+    def __init__(self, *patterns: str) -> None:
+        self._patterns = patterns
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile("|".join(f"(?:{normalise(p).text})" for p in self._patterns))
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Where a normalised text has the first of them."""
+        return self._compiled.search(text)
 
 
 # Phrases are matched in normalised text: one alef, ya for alef maksura, ha for ta marbuta.
-_LINK_LIST = _phrase(
+_LINK_LIST = _Phrases(
     r"^و?(?:اخبار|مواضيع|موضوعات|مقالات|تقارير|قصص|مواد) "
     r"(?:ذات صله|متعلقه|مشابهه|مرتبطه|قد تهمك)",
     r"^(?:قد |وقد )?(?:تقرا|يهمك|تهمك|يعجبك) (?:ايضا|هذا)?",
@@ -297,7 +310,7 @@ _LINK_LIST = _phrase(
     r"^(?:المزيد (?:من|حول|في|عن)|الاكثر (?:قراءه|مشاهده|تداولا)|احدث الاخبار|اخر الاخبار|مقترح)",
     r"^(?:روابط|وسوم|كلمات (?:مفتاحيه|دلاليه)|الكلمات المفتاحيه|تصفح ايضا|ذات صله)",
 )
-_BOILERPLATE = _phrase(
+_BOILERPLATE = _Phrases(
     r"جميع الحقوق|حقوق (?:النشر|الطبع)|سياسه الخصوصيه|شروط (?:الاستخدام|الخدمه)",
     r"ملفات (?:تعريف الارتباط|الكوكيز)|النشره (?:البريديه|الاخباريه)|بريدك الالكتروني",
     r"(?:اشترك|سجل|انضم)(?:وا)? (?:في|الان|معنا|الي|لتصلك|بنشرتنا|للحصول)",
@@ -312,9 +325,9 @@ _BOILERPLATE = _phrase(
     r"لا تعبر بالضروره عن|^المقالات? المنشوره|^الاراء الوارده|^هذا المقال يعبر|^هذا المحتوي",
     r"^(?:المزيد|التالي|السابق|الوسوم|العلامات|الارشيف|القايمه|بحث|دخول|تسجيل)(?: |$)|^الرييسيه",
 )
-_COMMENTS = _phrase(r"^(?:ال)?تعليقات(?: القراء| الزوار)?(?: ?\(?\d+\)?)?$|^(?:اترك|اضف) تعليق")
-_CITATION = _phrase(r"^(?:لل|ال)?(?:اقتباس|استشهاد)\b ?:")
-_CAPTION = _phrase(
+_COMMENTS = _Phrases(r"^(?:ال)?تعليقات(?: القراء| الزوار)?(?: ?\(?\d+\)?)?$|^(?:اترك|اضف) تعليق")
+_CITATION = _Phrases(r"^(?:لل|ال)?(?:اقتباس|استشهاد)\b ?:")
+_CAPTION = _Phrases(
     r"^(?:صوره|الصوره|الصور|فيديو|انفوغراف|انفوجراف|رسم توضيحي|خريطه|لقطه|كاريكاتير)\b",
     r"\((?:رويترز|ا ?ف ?ب|فرانس برس|اسوشيتد برس|ا ?ب|غيتي|الاوروبيه|الاناضول|سبوتنيك|تاس|د ب ا"
     r"|ارشيفيه|ارشيف|وكالات|getty|reuters|afp|ap|epa)[^)]{0,30}\)$",
@@ -330,7 +343,7 @@ _DATE = re.compile(
     rf"|\b(?:{_MONTHS})\b\S*\s*,?\s*(?:\d{{1,2}}\s*,?\s*)?20\d\d"
     r"|\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b|\b\d{1,2}:\d\d\b"
 )
-_BYLINE = _phrase(
+_BYLINE = _Phrases(
     r"^(?:كتب|كتبت|بقلم|اعداد|اعده|اعدته|تحرير|ترجمه|تقرير|حاوره|حاورته|حوار|مراسل|الكاتب)\b",
     r"^(?:نشر|نشرت|اخر تحديث|تم التحديث|تاريخ النشر|محدث)\b",
 )

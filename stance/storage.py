@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -15,7 +16,7 @@ import numpy as np
 from stance.features import Ngrams
 from stance.lexicon import Category, Cues, Lexicon
 from stance.model import Head, Model, Settings, build_features
-from stance.text import InputError, Table, default_table
+from stance.text import InputError, Table, default_table, kept_table
 
 #: The model that ships with the package.
 SHIPPED = Path(__file__).with_name("model.safetensors")
@@ -53,7 +54,11 @@ def write(model: Model, path: Path) -> None:
         if isinstance(family, Ngrams):
             arrays[f"features.{name}.names"] = np.frombuffer(family.lines_, dtype=np.uint8)
             arrays[f"features.{name}.idf"] = family.idf_
+    table = default_table() if model.table is None else model.table
+    arrays["table"] = _bytes(json.dumps(table, ensure_ascii=False, indent=0) + "\n")
     if model.lexicon:
+        entries = [e for c in model.lexicon.categories.values() for e in c.entries]
+        arrays["lexicon.entries"] = _bytes("\n".join(" ".join(e.split()) for e in entries))
         arrays["lexicon.cues"] = np.frombuffer(model.lexicon.cues.lines, dtype=np.uint8)
         arrays["lexicon.categories"] = np.array(model.lexicon.cues.categories, dtype=np.int32)
     heads = {}
@@ -64,8 +69,7 @@ def write(model: Model, path: Path) -> None:
     body = {
         "heads": heads,
         "info": model.info,
-        "lexicon": model.lexicon.to_json() if model.lexicon else None,
-        "table": model.table,
+        "lexicon": _categories(model.lexicon),
     }
     text = json.dumps(body, ensure_ascii=False)
     # One key: safetensors writes several in no fixed order.
@@ -86,9 +90,8 @@ def read(path: Path | None = None) -> Model:
     body, arrays = _verified(path)
     info = body["info"]
     settings = Settings.from_json(info["settings"], str(path))
-    table = Table(body["table"])
-    if table == default_table():
-        table = default_table()  # made native once
+    kept = arrays["table"].tobytes()
+    table = default_table() if kept == kept_table() else Table(json.loads(kept))
     features = build_features(settings, _lexicon(body["lexicon"], arrays, table), table)
     for name, family, _ in features.families:
         if isinstance(family, Ngrams):
@@ -129,11 +132,27 @@ def verify(path: Path | None = None) -> dict[str, Any]:
     }
 
 
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _categories(lexicon: Lexicon | None) -> Any:
+    """The categories as plain data, each with the number of its entries."""
+    if lexicon is None:
+        return None
+    return {
+        name: {"pole": c.pole, "gloss": c.gloss, "entries": len(c.entries)}
+        for name, c in lexicon.categories.items()
+    }
+
+
 def _lexicon(body: Any, arrays: Mapping[str, np.ndarray], table: Table) -> Lexicon | None:
     if not body:
         return None
+    entries = iter(arrays["lexicon.entries"].tobytes().decode().split("\n"))
     categories = {
-        name: Category(c["pole"], c["gloss"], tuple(c["entries"])) for name, c in body.items()
+        name: Category(c["pole"], c["gloss"], tuple(islice(entries, c["entries"])))
+        for name, c in body.items()
     }
     cues = Cues(arrays["lexicon.cues"].tobytes(), arrays["lexicon.categories"].tolist())
     return Lexicon(categories, table, cues)
@@ -194,5 +213,5 @@ def _digest(body: str, arrays: dict[str, np.ndarray]) -> str:
     for key in sorted(arrays):
         array = arrays[key]
         digest.update(f"\n{key} {array.dtype} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

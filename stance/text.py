@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -140,8 +139,12 @@ def default_table() -> Table:
     >>> table["أ"], table["ة"], table["٣"], table["ﻻ"], table["ـ"]
     ('ا', 'ه', '3', 'لا', '')
     """
-    kept = resources.files("stance").joinpath("normalisation.json").read_text("utf-8")
-    return Table(json.loads(kept))
+    return Table(json.loads(kept_table()))
+
+
+def kept_table() -> bytes:
+    """The default table as it is kept: JSON, an entry a line."""
+    return Path(__file__).with_name("normalisation.json").read_bytes()
 
 
 def make_table() -> Table:

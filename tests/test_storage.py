@@ -68,7 +68,7 @@ def test_the_file_holds_no_code():
     content = json.loads(metadata.pop("stance"))
     assert not metadata
     assert set(content) == {"format", "body", "sha256"}
-    assert set(json.loads(content["body"])) == {"heads", "info", "lexicon", "table"}
+    assert set(json.loads(content["body"])) == {"heads", "info", "lexicon"}
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
